@@ -1,0 +1,82 @@
+// Who may import whom in src/. `npm run check:deps` enforces it.
+
+/** A package with one home: everyone else uses what that home offers. */
+const only = (home, packages, comment) => ({
+  name: `${packages[0]}-has-one-home`,
+  comment,
+  severity: 'error',
+  from: { path: '^src/', pathNot: `^src/${home}` },
+  to: { path: `^(node_modules/)?(${packages.join('|')})(/|$)` },
+});
+
+/** Lower layers do not call the higher ones; to know their types is fine. */
+const below = (folders, higher) => ({
+  name: `${folders.join('-')}-stay-below`,
+  comment: `${folders.join(', ')} must not import values from ${higher.join(', ')}.`,
+  severity: 'error',
+  from: { path: `^src/(${folders.join('|')})/` },
+  to: { path: `^src/(${higher.join('|')})(/|\\.ts$)`, dependencyTypesNot: ['type-only'] },
+});
+
+const TOP = ['index', 'browser', 'connect', 'client', 'di'];
+
+export default {
+  forbidden: [
+    only('di/', ['tsyringe', 'reflect-metadata'], 'Only src/di knows the container.'),
+    only('delivery/replayer\\.ts', ['p-queue'], 'Only the replayer schedules with p-queue.'),
+    only('platform/', ['ws'], 'Only src/platform opens sockets.'),
+    {
+      name: 'node-has-one-home',
+      comment: 'Only src/platform knows where it runs.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/platform/' },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'browser-is-free-of-node',
+      comment: 'Nothing that the browser build reaches may need Node or ws.',
+      severity: 'error',
+      from: { path: '^src/browser\\.ts$' },
+      to: { path: '^(src/platform/node|node_modules/ws/)', reachable: true },
+    },
+    below(['selection', 'health'], ['discovery', 'connection', 'delivery', ...TOP]),
+    below(['discovery'], ['connection', 'delivery', ...TOP]),
+    below(['connection', 'delivery', 'platform'], TOP),
+    {
+      name: 'platform-through-ports',
+      comment: 'The core sees interfaces; the entry points choose the implementation.',
+      severity: 'error',
+      from: { path: '^src/(selection|health|discovery|connection|delivery)/' },
+      to: { path: '^src/platform/(node|browser)' },
+    },
+    {
+      name: 'no-cycles',
+      comment: 'Modules that import each other at run time cannot be understood, or loaded, one by one.',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    {
+      name: 'shipped-code-uses-shipped-packages',
+      comment: 'What src imports must be a dependency or a peer, and never a test.',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'unknown'], dependencyTypesNot: ['npm-peer'] },
+    },
+    {
+      name: 'src-stands-alone',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^(test|bench|examples|scripts|dist)/' },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+    },
+  },
+};

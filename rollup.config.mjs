@@ -1,0 +1,95 @@
+import { readFileSync, rmSync } from 'node:fs';
+import commonjs from '@rollup/plugin-commonjs';
+import { nodeResolve } from '@rollup/plugin-node-resolve';
+import dts from 'rollup-plugin-dts';
+import esbuild from 'rollup-plugin-esbuild';
+
+const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
+const banner = `/*! ${manifest.name} ${manifest.version} | ${manifest.license} */`;
+const optionalPeers = Object.entries(manifest.peerDependenciesMeta ?? {})
+  .filter(([, meta]) => meta.optional)
+  .map(([name]) => name);
+
+/** Every bare specifier stays an import; only our own files are bundled. */
+const isPackage = (id) => !/^(\.|\/|[A-Za-z]:[\\/]|\0)/.test(id);
+
+/** A warning today is a broken bundle tomorrow: fail the build. */
+function onLog(level, log) {
+  if (level === 'warn') throw new Error(log.message);
+}
+
+const compile = () => esbuild({ target: 'es2022', sourceMap: true });
+
+/** `require()` loads the ES module itself (Node >= 20.19), so both module systems share one implementation. */
+const commonJsEntry = () => ({
+  name: 'commonjs-entry',
+  generateBundle(_options, bundle) {
+    const { exports } = bundle['index.js'];
+    const source = [
+      "'use strict';",
+      '',
+      "const implementation = require('./index.js');",
+      '',
+      "Object.defineProperty(exports, '__esModule', { value: true });",
+      // Spelled out one by one, as Node and type checkers find the names of a CommonJS module by reading it.
+      ...exports.map((name) => `exports.${name} = implementation.${name};`),
+      '',
+    ].join('\n');
+    this.emitFile({ type: 'asset', fileName: 'index.cjs', source });
+  },
+});
+
+/** Packages external; a file that is imported dynamically becomes a chunk. */
+const esm = (name, plugins = []) => ({
+  input: { [name]: `src/${name}.ts` },
+  external: isPackage,
+  plugins: [compile(), ...plugins],
+  onLog,
+  output: {
+    dir: 'dist',
+    format: 'es',
+    entryFileNames: '[name].js',
+    chunkFileNames: `chunks/${name}-[name]-[hash].js`,
+    sourcemap: true,
+  },
+});
+
+/** One file for `<script>`: MQTT.js and every dependency inside, `mqttFailover` outside. */
+const script = {
+  input: 'src/browser.ts',
+  external: optionalPeers,
+  plugins: [
+    nodeResolve({ browser: true, exportConditions: ['browser', 'import', 'default'], preferBuiltins: false }),
+    commonjs(),
+    esbuild({ target: 'es2022', minify: true, sourceMap: true }),
+  ],
+  onLog,
+  output: {
+    file: 'dist/mqtt-failover.min.js',
+    format: 'iife',
+    name: 'mqttFailover',
+    exports: 'named',
+    inlineDynamicImports: true,
+    sourcemap: true,
+    banner,
+  },
+};
+
+const types = (name, extensions) => ({
+  input: `src/${name}.ts`,
+  external: isPackage,
+  plugins: [dts({ tsconfig: 'tsconfig.json' })],
+  onLog,
+  output: extensions.map((extension) => ({ file: `dist/${name}.${extension}`, format: 'es' })),
+});
+
+export default function config() {
+  rmSync('dist', { recursive: true, force: true });
+  return [
+    esm('index', [commonJsEntry()]),
+    esm('browser'),
+    script,
+    types('index', ['d.ts', 'd.cts']),
+    types('browser', ['d.ts']),
+  ];
+}

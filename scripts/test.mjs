@@ -1,0 +1,66 @@
+// node scripts/test.mjs <suite…> [--test-…] [[--] part of a file name…]
+// Runs test/<suite>/**/*.test.ts. In `npm test -- outbox`, `outbox` narrows the files down.
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { dirname, join, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { prepare } from './prepare.mjs';
+
+const SUITES = ['unit', 'integration', 'system', 'browser'];
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+const { suites, filters, flags } = parse(process.argv.slice(2));
+try {
+  prepare();
+  run(select());
+} catch (error) {
+  console.error(error.message);
+  process.exitCode = 1;
+}
+
+function parse(args) {
+  const end = args.includes('--') ? args.indexOf('--') : args.length;
+  const before = args.slice(0, end);
+  const flags = before.filter((arg) => arg.startsWith('--'));
+  const names = before.filter((arg) => !arg.startsWith('--'));
+  return {
+    suites: names.filter((name) => SUITES.includes(name)),
+    filters: [...names.filter((name) => !SUITES.includes(name)), ...args.slice(end + 1)],
+    flags,
+  };
+}
+
+function select() {
+  if (suites.length === 0) throw new Error(`Which tests? Name one or more of: ${SUITES.join(', ')}`);
+  const files = suites.flatMap(testFiles);
+  const selected = files.filter(
+    (file) => filters.length === 0 || filters.some((part) => file.includes(part)),
+  );
+  if (selected.length === 0) throw new Error(`No test file matches ${filters.join(' or ')}`);
+  return selected;
+}
+
+function testFiles(suite) {
+  const folder = join('test', suite);
+  const entries = existsSync(join(root, folder)) ? readdirSync(join(root, folder), { recursive: true }) : [];
+  const files = entries
+    .filter((file) => file.endsWith('.test.ts'))
+    .map((file) => join(folder, file).split(sep).join('/'))
+    .sort();
+  if (files.length === 0) throw new Error(`No test file in ${folder}`);
+  return files;
+}
+
+function run(files) {
+  const reporters = ['spec', './scripts/skip-guard.mjs'].flatMap((reporter) => [
+    `--test-reporter=${reporter}`,
+    '--test-reporter-destination=stdout',
+  ]);
+  const args = ['--import', 'tsx', '--test', '--test-concurrency=2', ...reporters, ...flags, ...files];
+  const child = spawn(process.execPath, args, { cwd: root, stdio: 'inherit' });
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
+  child.on('exit', (code, signal) => {
+    process.exitCode = code ?? 1;
+    if (signal) console.error(`The test run was ended by ${signal}`);
+  });
+}

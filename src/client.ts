@@ -1,0 +1,331 @@
+/**
+ * `FailoverClient`: MQTT.js's client as applications know it, over several brokers.
+ *
+ * A reader starts here. This file speaks MQTT.js's API and decides nothing; each method hands over to
+ *
+ *   brokers ─ discovery/watcher ─ selection/rank ─ health/health-book      which endpoint
+ *           ─ connection/supervisor ─ connection/racing-dialer             when, and how it is reached
+ *           ─ connection/session ─ connection/session-stream               CONNECT, CONNACK, the end of the link
+ *           ─ delivery/subscriptions ─ delivery/publisher ─ delivery/outbox  what must arrive
+ *
+ * through `engine.ts`. A client of one broker without our options has no engine and is MQTT.js itself.
+ */
+import mqtt, {
+  type ClientSubscribeCallback,
+  type IClientOptions,
+  type IClientPublishOptions,
+  type IClientSubscribeOptions,
+  type IClientSubscribeProperties,
+  type IClientUnsubscribeProperties,
+  type IConnackPacket,
+  type IDisconnectPacket,
+  type ISubscriptionMap,
+  type MqttClientEventCallbacks,
+  type Packet,
+  type PacketCallback,
+  type StreamBuilder,
+} from 'mqtt';
+import type { MqttCore } from './connection/mqtt-core.js';
+import { writePacket } from './connection/mqttjs-internals.js';
+import { redactingLog, redactPacket } from './connection/redact.js';
+import type { InFlight } from './delivery/in-flight.js';
+import type { PacketIds } from './delivery/packet-ids.js';
+import type { Engine } from './engine.js';
+import type { EventSink, FailoverEvents } from './events.js';
+import { PlainStatus } from './plain-status.js';
+import type { ClientStatus, Explanation } from './status.js';
+
+const { MqttClient } = mqtt;
+
+/** Largest delay of a timer. MQTT.js's own reconnect and CONNACK timers get it, so that they never fire. */
+const NEVER_MS = 2_147_483_647;
+/** Seconds. MQTT.js's 60 notice a dead idle link after 90 s (D8). */
+const DEFAULT_KEEPALIVE = 30;
+
+/** Events of a client: MQTT.js's and ours. */
+export type FailoverEventCallbacks = MqttClientEventCallbacks & {
+  [E in keyof FailoverEvents]: (payload: FailoverEvents[E]) => void;
+};
+
+/** What a managed client is built of; see `di/container.ts`. */
+export interface ManagedSetup {
+  readonly options: IClientOptions;
+  readonly inFlight: InFlight;
+  readonly packetIds: PacketIds;
+  start(core: MqttCore, events: EventSink): Engine;
+}
+
+/** What a plain client is built of: what `mqtt.connect` would have used. */
+export interface PlainSetup {
+  readonly options: IClientOptions;
+  readonly streamBuilder: StreamBuilder;
+}
+
+/** Milliseconds that `drain` waits unless told otherwise. */
+const DRAIN_TIMEOUT_MS = 10_000;
+
+/** An MQTT.js client that survives the loss of its broker. Made by `connect`. */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the interface below only adds overloads
+export class FailoverClient extends MqttClient {
+  readonly #engine: Engine | undefined;
+  readonly #plain: PlainStatus | undefined;
+
+  /** @internal Use `connect`. */
+  constructor(setup: ManagedSetup | PlainSetup) {
+    let engine: Engine | undefined;
+    const managed = 'start' in setup;
+    super(
+      managed ? ((() => engine?.takeStream()) as unknown as StreamBuilder) : setup.streamBuilder,
+      managed ? managedOptions(setup) : setup.options,
+    );
+    if (!managed) {
+      this.#plain = new PlainStatus(this);
+      return;
+    }
+    this.options.manualConnect = setup.options.manualConnect ?? false;
+    this.log = quietLog(this.log);
+    engine = setup.start(this.#core(), { emit: (event, payload) => this.#announce(event, payload) });
+    this.#engine = engine;
+    // MQTT.js code may look at `stream` before the first connection is there.
+    this.stream = engine.idleStream() as unknown as typeof this.stream;
+  }
+
+  /** A plain JSON snapshot: state, current and home endpoint, every endpoint's health, the outbox, discovery. */
+  status(): ClientStatus {
+    return this.#engine?.status() ?? (this.#plain as PlainStatus).status();
+  }
+
+  /**
+   * The ranking of the known endpoints for `clientId`, and why each is or is not eligible now.
+   *
+   * Without a fixed `clientId` option the id, and so the placement, is new at every start of the process.
+   *
+   * @param clientId - The client's own id when left out.
+   */
+  explain(clientId?: string): readonly Explanation[] {
+    return this.#engine?.explain(clientId) ?? [];
+  }
+
+  /**
+   * Stops taking publishes, waits until those taken are delivered, also across a fail-over, then ends the client.
+   *
+   * @param options.timeoutMs - Milliseconds to wait at most; what is left is then settled with `ERR_ENDED`.
+   * @returns when the client has ended, with the number of publishes that were not delivered.
+   */
+  async drain({
+    timeoutMs = DRAIN_TIMEOUT_MS,
+  }: {
+    timeoutMs?: number;
+  } = {}): Promise<{ undelivered: number }> {
+    const engine = this.#engine;
+    if (!engine) {
+      await this.endAsync();
+      return { undelivered: 0 };
+    }
+    this.disconnecting = true;
+    await engine.drained(timeoutMs);
+    const undelivered = engine.status().outbox.messages;
+    await new Promise<void>((resolve) => this.#end(engine, false, undefined, () => resolve()));
+    return { undelivered };
+  }
+
+  override connect(): this {
+    if (!this.#engine) return super.connect();
+    this.#revive();
+    this.#engine.connect('connect() was called');
+    return this;
+  }
+
+  /** Connects again: after `end`, during a wait, or instead of the present connection. Nothing queued is lost. */
+  override reconnect(options?: Pick<IClientOptions, 'incomingStore' | 'outgoingStore'>): this {
+    if (!this.#engine) return super.reconnect(options) as this;
+    this.#revive();
+    this.#engine.reconnect();
+    return this;
+  }
+
+  override publish(
+    topic: string,
+    message: string | Buffer,
+    options?: IClientPublishOptions | PacketCallback,
+    callback?: PacketCallback,
+  ): this {
+    const [opts, done] = typeof options === 'function' ? [undefined, options] : [options, callback];
+    if (!this.#engine || this.disconnecting)
+      return super.publish(topic, message, opts, done as never) as this;
+    this.#engine.publish(topic, message, opts ?? {}, done);
+    return this;
+  }
+
+  override subscribe(
+    topics: string | string[] | ISubscriptionMap,
+    options?: IClientSubscribeOptions | IClientSubscribeProperties | ClientSubscribeCallback,
+    callback?: ClientSubscribeCallback,
+  ): this {
+    const [opts, done = noop] = typeof options === 'function' ? [undefined, options] : [options, callback];
+    if (!this.#engine || this.disconnecting)
+      return super.subscribe(topics, opts as never, done as never) as this;
+    const list = typeof topics === 'string' ? [topics] : topics;
+    const names = Array.isArray(list) ? list : Object.keys(list).filter((name) => name !== 'resubscribe');
+    if (this.#validTopics(names, done)) this.#engine.subscribe(list, opts, done);
+    return this;
+  }
+
+  override unsubscribe(
+    topics: string | string[],
+    options?: IClientUnsubscribeProperties | PacketCallback,
+    callback?: PacketCallback,
+  ): this {
+    const [opts, done = noop] = typeof options === 'function' ? [undefined, options] : [options, callback];
+    if (!this.#engine || this.disconnecting)
+      return super.unsubscribe(topics, opts as never, done as never) as this;
+    const names = typeof topics === 'string' ? [topics] : topics;
+    if (this.#validTopics(names, done)) this.#engine.unsubscribe(names, opts, done);
+    return this;
+  }
+
+  /**
+   * As MQTT.js's `end`, but bounded: without `force` it waits up to five seconds for publishes in flight. Every
+   * publish and request that is left is settled with `ERR_ENDED` before `end` is emitted.
+   */
+  override end(
+    force?: boolean | Partial<IDisconnectPacket> | ((error?: Error) => void),
+    options?: Partial<IDisconnectPacket> | ((error?: Error) => void),
+    callback?: (error?: Error) => void,
+  ): this {
+    const engine = this.#engine;
+    if (!engine) return super.end(force as never, options as never, callback as never) as this;
+    const args = [force, options, callback];
+    const done = args.find((arg) => typeof arg === 'function') as ((error?: Error) => void) | undefined;
+    const packet = args.find((arg) => typeof arg === 'object' && arg !== null) as
+      | Partial<IDisconnectPacket>
+      | undefined;
+    if (this.disconnecting) {
+      done?.();
+      return this;
+    }
+    this.disconnecting = true;
+    this.#end(engine, force === true, packet, done ?? noop);
+    return this;
+  }
+
+  /**
+   * Emits as any emitter does, with three exceptions: secrets are taken out of `packetsend`, the supervisor hears of
+   * CONNACK and DISCONNECT before MQTT.js acts on them, and an `error` that is only the end of one connection among
+   * others is left to it.
+   */
+  override emit<E extends keyof MqttClientEventCallbacks>(
+    event: E,
+    ...args: Parameters<MqttClientEventCallbacks[E]>
+  ): boolean {
+    const engine = this.#engine;
+    if (engine) {
+      if (event === 'packetsend') args[0] = redactPacket(args[0] as Packet);
+      else if (event === 'packetreceive') engine.packetReceived(args[0] as Packet);
+      else if (event === 'connect') engine.connectEmitted(args[0] as IConnackPacket);
+      else if (event === 'error' && engine.absorbs(args[0] as Error)) return true;
+    }
+    return super.emit(event, ...args);
+  }
+
+  #end(
+    engine: Engine,
+    force: boolean,
+    packet: Partial<IDisconnectPacket> | undefined,
+    done: (error?: Error) => void,
+  ): void {
+    // MQTT.js's own `end` does nothing when it finds the flag set.
+    const beforeClose = () => {
+      this.disconnecting = false;
+    };
+    engine.end(force, packet, beforeClose, done);
+  }
+
+  #revive(): void {
+    this.disconnecting = false;
+    if (!this.disconnected) return;
+    // As in MQTT.js's `reconnect`: `end` closed the store of inbound QoS 2 messages.
+    this.incomingStore = new mqtt.Store();
+    this.disconnected = false;
+  }
+
+  #validTopics(topics: string[], callback: (error: Error) => void): boolean {
+    const invalid = mqtt.validateTopics(topics);
+    if (invalid === null) return true;
+    queueMicrotask(() => callback(new Error(`Invalid topic ${invalid}`)));
+    return false;
+  }
+
+  #announce<E extends keyof FailoverEvents>(event: E, payload: FailoverEvents[E]): void {
+    try {
+      super.emit(event as never, ...([payload] as never));
+    } catch (thrown) {
+      // A throwing listener must not stop the supervisor half-way; it is as uncaught as in any other emitter.
+      queueMicrotask(() => {
+        throw thrown;
+      });
+    }
+  }
+
+  /** MQTT.js's own methods, for the parts below. */
+  #core(): MqttCore {
+    const client = this;
+    return {
+      options: client.options,
+      get connected() {
+        return client.connected;
+      },
+      connect: () => super.connect(),
+      publish: (topic, payload, options, callback) =>
+        super.publish(topic, payload as Buffer, options, callback as never),
+      subscribe: (topics, options, callback) => super.subscribe(topics, options as never, callback as never),
+      unsubscribe: (topics, options, callback) =>
+        super.unsubscribe(topics, options as never, callback as never),
+      end: (force, options, callback) => super.end(force, options as never, callback),
+      writePacket: (packet) => writePacket(client, packet),
+      forget: (id) => {
+        delete client.outgoing[id];
+        client.messageIdProvider.deallocate(id);
+      },
+      emit: (event) => super.emit(event),
+      emitError: (error) => super.emit('error', error),
+    };
+  }
+}
+
+/** Adds the names of our events to MQTT.js's methods. */
+export interface FailoverClient {
+  on<E extends keyof FailoverEventCallbacks>(event: E, callback: FailoverEventCallbacks[E]): this;
+  once<E extends keyof FailoverEventCallbacks>(event: E, callback: FailoverEventCallbacks[E]): this;
+  off<E extends keyof FailoverEventCallbacks>(event: E, callback: FailoverEventCallbacks[E]): this;
+  addListener<E extends keyof FailoverEventCallbacks>(event: E, callback: FailoverEventCallbacks[E]): this;
+  prependListener<E extends keyof FailoverEventCallbacks>(
+    event: E,
+    callback: FailoverEventCallbacks[E],
+  ): this;
+  removeListener<E extends keyof FailoverEventCallbacks>(event: E, callback: FailoverEventCallbacks[E]): this;
+}
+
+function noop(): void {}
+
+/** MQTT.js's own reconnection, resubscription and store replay are off; ours take their place (R1). */
+function managedOptions({ options, inFlight, packetIds }: ManagedSetup): IClientOptions {
+  return {
+    keepalive: DEFAULT_KEEPALIVE,
+    ...options,
+    ...(options.log ? { log: redactingLog(options.log) } : {}),
+    manualConnect: true,
+    reconnectPeriod: NEVER_MS,
+    connectTimeout: NEVER_MS,
+    resubscribe: false,
+    reconnectOnConnackError: true,
+    outgoingStore: inFlight,
+    messageIdProvider: packetIds,
+  };
+}
+
+/** Without a log function MQTT.js logs to `debug`; where that is off, a no-op spares formatting each packet. */
+function quietLog(log: ((...args: unknown[]) => void) & { enabled?: boolean }): (...args: unknown[]) => void {
+  if (log.enabled === undefined) return log;
+  return log.enabled ? redactingLog(log) : noop;
+}

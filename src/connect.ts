@@ -1,0 +1,199 @@
+/** From the arguments of `connect` to a running client. */
+import mqtt from 'mqtt';
+import { type BrokerSpec, type BrokersInput, parseBrokers } from './brokers.js';
+import { FailoverClient } from './client.js';
+import { streamBuilderOf } from './connection/mqttjs-internals.js';
+import { composeClient } from './di/container.js';
+import { toScheme } from './endpoint.js';
+import { optionError } from './errors.js';
+import {
+  checkClientId,
+  type FailoverOptions,
+  GROUP_NAMES,
+  type PlatformDefaults,
+  resolveOptions,
+} from './options.js';
+import type { Platform } from './platform/ports.js';
+
+/** What a runtime brings: the ports and the defaults that suit it. */
+export interface Runtime {
+  readonly platform: Platform;
+  readonly defaults: PlatformDefaults;
+}
+
+/** `connect` and `connectAsync` of one runtime. */
+export interface Connector {
+  /**
+   * Connects to one of `brokers` and stays connected to one of them.
+   *
+   * Returns at once; `connect` is emitted when a broker has accepted. A single URL without any of our options is
+   * plain MQTT.js. With several brokers, `error` is emitted only when all of them failed.
+   *
+   * @throws {@link FailoverError} `ERR_OPTION` before any I/O when an argument is wrong.
+   */
+  connect(brokers: BrokersInput, options?: FailoverOptions): FailoverClient;
+  connect(options: FailoverOptions): FailoverClient;
+  /**
+   * As {@link connect}, and resolves when a broker has accepted.
+   *
+   * @param allowRetries - As in MQTT.js: false rejects also when the connection closes without an error.
+   * @throws {@link FailoverError} `ERR_ALL_FAILED` naming each endpoint's failure when the first pass failed; the
+   * client is ended then.
+   */
+  connectAsync(
+    brokers: BrokersInput,
+    options?: FailoverOptions,
+    allowRetries?: boolean,
+  ): Promise<FailoverClient>;
+  connectAsync(options: FailoverOptions): Promise<FailoverClient>;
+}
+
+/** Binds `connect` and `connectAsync` to a runtime. */
+export function createConnector(runtime: Runtime): Connector {
+  const connect = (first: BrokersInput | FailoverOptions, second?: FailoverOptions): FailoverClient => {
+    const { brokers, options } = readArguments(first, second);
+    const client = isPlain(brokers, options)
+      ? plainClient(brokers, options, second)
+      : managedClient(listOf(brokers, options), options, runtime);
+    // As `mqtt.connect` does: an `error` that nobody listens for must not end the process.
+    client.on('error', () => {});
+    if (!client.options.manualConnect) client.connect();
+    return client;
+  };
+  const connectAsync = async (
+    first: BrokersInput | FailoverOptions,
+    second?: FailoverOptions,
+    allowRetries = true,
+  ): Promise<FailoverClient> => firstConnection(connect(first, second), allowRetries);
+  return { connect, connectAsync } as Connector;
+}
+
+interface Arguments {
+  readonly brokers: BrokersInput | undefined;
+  readonly options: FailoverOptions;
+}
+
+function readArguments(first: unknown, second: FailoverOptions | undefined): Arguments {
+  if (second !== undefined && (typeof second !== 'object' || second === null || Array.isArray(second))) {
+    throw optionError('options', 'an object', second);
+  }
+  if (isOptionsObject(first) && second === undefined) {
+    return { brokers: first.brokers, options: first };
+  }
+  if (first === undefined || first === null) return { brokers: second?.brokers, options: second ?? {} };
+  return { brokers: first as BrokersInput, options: second ?? {} };
+}
+
+/** Options, and not one of the object forms of `brokers`. */
+function isOptionsObject(value: unknown): value is FailoverOptions {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return !('resolve' in value || 'sources' in value || 'url' in value);
+}
+
+/** One broker, named as for MQTT.js, and nothing of ours. */
+function isPlain(brokers: BrokersInput | undefined, options: FailoverOptions): brokers is string | undefined {
+  if (
+    options.servers ||
+    Object.entries(options).some(([key, value]) => value !== undefined && GROUP_NAMES.has(key))
+  ) {
+    return false;
+  }
+  if (brokers === undefined) return namesOneBroker(options);
+  return typeof brokers === 'string' && isSinglePlainUrl(brokers);
+}
+
+function namesOneBroker({ host, hostname, port, protocol, path, unixSocket }: FailoverOptions): boolean {
+  return [host, hostname, port, protocol, path, unixSocket].some((value) => value !== undefined);
+}
+
+/** Schemes that MQTT.js has beyond ours; one broker may use them. */
+const MQTTJS_SCHEMES = /^(wx|wxs|ali|alis)$|^(mqtt|mqtts|tcp|ssl|tls|ws|wss)\+unix$/;
+
+function isSinglePlainUrl(url: string): boolean {
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(url.trim())?.[1]?.toLowerCase() ?? '';
+  if (MQTTJS_SCHEMES.test(scheme)) return true;
+  if (toScheme(scheme) === undefined) return false;
+  const parsed = parseBrokers(url);
+  return parsed.kind === 'static' && parsed.endpoints.length === 1;
+}
+
+/** A client that is MQTT.js to the letter: its URL parsing, its transports, its timing, its options object. */
+function plainClient(
+  url: string | undefined,
+  options: FailoverOptions,
+  second: FailoverOptions | undefined,
+): FailoverClient {
+  checkClientId(options.clientId, true);
+  const own = Object.hasOwn(options, 'manualConnect');
+  const { manualConnect } = options;
+  // MQTT.js uses the caller's object as it is when there is no URL; so does this, for the moment of the call.
+  const given =
+    url === undefined ? Object.assign(options, { manualConnect: true }) : { ...second, manualConnect: true };
+  const template = url === undefined ? mqtt.connect(given) : mqtt.connect(url.trim(), given);
+  const { options: built } = template;
+  const client = new FailoverClient({ options: built, streamBuilder: streamBuilderOf(template) });
+  if (own) built.manualConnect = manualConnect as boolean;
+  else delete built.manualConnect;
+  return client;
+}
+
+function managedClient(
+  brokers: BrokersInput,
+  options: FailoverOptions,
+  { platform, defaults }: Runtime,
+): FailoverClient {
+  const resolved = resolveOptions(options, defaults);
+  const { schemes } = platform.network;
+  const parsed = parseBrokers(brokers, { secure: Boolean(options.cert && options.key) });
+  if (parsed.kind === 'static' && !parsed.endpoints.some(({ scheme }) => schemes.has(scheme))) {
+    const usable = [...schemes].join(', ');
+    throw optionError('brokers', `a list with an endpoint that this runtime can dial (${usable})`, brokers);
+  }
+  return new FailoverClient({ options: resolved.mqtt, ...composeClient(parsed, resolved, platform) });
+}
+
+/** `brokers`, or the ways MQTT.js has of naming them. */
+function listOf(brokers: BrokersInput | undefined, options: FailoverOptions): BrokersInput {
+  const { servers, host, hostname = host, port, protocol, path } = options;
+  if (servers) {
+    // As in MQTT.js, `servers` replaces the host of the URL; the URL's scheme and user info stay.
+    const url = typeof brokers === 'string' ? parseBrokers(brokers) : undefined;
+    const first = url?.kind === 'static' ? url.endpoints[0] : undefined;
+    const shared = { ...first?.options, protocol: protocol ?? first?.scheme, path: path ?? first?.path };
+    if (!Array.isArray(servers)) throw optionError('servers', 'an array', servers);
+    return servers.map((server) => definedOnly({ ...shared, ...server }));
+  }
+  if (brokers !== undefined) return brokers;
+  if (hostname !== undefined) return [definedOnly({ host: hostname, port, protocol, path })];
+  throw optionError('brokers', 'at least one broker', brokers);
+}
+
+function definedOnly(spec: { [K in keyof BrokerSpec]: BrokerSpec[K] | undefined }): BrokerSpec {
+  return Object.fromEntries(Object.entries(spec).filter(([, value]) => value !== undefined && value !== ''));
+}
+
+/** Settles as MQTT.js's `connectAsync` does: with the first `connect`, `end` or `error`. */
+function firstConnection(client: FailoverClient, allowRetries: boolean): Promise<FailoverClient> {
+  return new Promise((resolve, reject) => {
+    const done = () => {
+      client.off('connect', onConnect);
+      client.off('end', onConnect);
+      client.off('error', onError);
+      client.off('close', onClose);
+    };
+    const onConnect = () => {
+      done();
+      resolve(client);
+    };
+    const onError = (error: Error) => {
+      done();
+      client.end();
+      reject(error);
+    };
+    const onClose = () => onError(new Error("Couldn't connect to server"));
+    client.on('connect', onConnect);
+    client.on('end', onConnect);
+    client.on('error', onError);
+    if (!allowRetries) client.on('close', onClose);
+  });
+}

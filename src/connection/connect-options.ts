@@ -1,0 +1,57 @@
+/** Which MQTT.js options hold for one attempt: the client's, with those of the endpoint laid over. */
+import type { IClientOptions } from 'mqtt';
+import type { Endpoint } from '../endpoint.js';
+import type { DialTarget } from '../platform/ports.js';
+
+/** Fields that MQTT.js reads from the client's live options when it writes CONNECT. */
+const CONNECT_FIELDS = [
+  'username',
+  'password',
+  'protocolVersion',
+  'protocolId',
+  'clean',
+  'keepalive',
+  'will',
+  'properties',
+  'authPacket',
+] as const;
+
+/**
+ * Lays an endpoint's own CONNECT fields over the client's for one attempt, and takes them off for the next (C4).
+ *
+ * Applications may change `client.options` between attempts, as MQTT.js's documentation shows for fresh tokens: a
+ * field that is not as this class left it is the application's new value for all endpoints.
+ */
+export class ConnectOptions {
+  readonly #live: IClientOptions;
+  readonly #base: Record<string, unknown> = {};
+  #applied: Record<string, unknown> = {};
+
+  constructor(live: IClientOptions) {
+    this.#live = live;
+    for (const field of CONNECT_FIELDS) this.#base[field] = live[field];
+    this.#applied = { ...this.#base };
+  }
+
+  /** Fresh options for dialing `endpoint`. */
+  target(endpoint: Endpoint): DialTarget {
+    this.#noticeChanges();
+    return { endpoint, options: { ...this.#live, ...(this.#base as IClientOptions), ...endpoint.options } };
+  }
+
+  /** Makes the live options those of `endpoint`; CONNECT is written from them next. */
+  apply(endpoint: Endpoint): void {
+    this.#noticeChanges();
+    this.#applied = {};
+    for (const field of CONNECT_FIELDS) this.#applied[field] = endpoint.options[field] ?? this.#base[field];
+    const { scheme: protocol, host, port } = endpoint;
+    Object.assign(this.#live, this.#applied, { protocol, host, hostname: host, port });
+  }
+
+  #noticeChanges(): void {
+    for (const field of CONNECT_FIELDS) {
+      if (this.#live[field] !== this.#applied[field]) this.#base[field] = this.#live[field];
+    }
+    this.#applied = Object.fromEntries(CONNECT_FIELDS.map((field) => [field, this.#live[field]]));
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * Happy eyeballs over endpoints (RFC 8305 at the level of brokers): an endpoint that answers nothing costs one
+ * stagger, not its time-out. Only transports race; nothing of MQTT is sent on a loser, so no session is taken over.
+ */
+import { FailoverError } from '../errors.js';
+import type { Clock, DialTarget, Network, Timer, Transport } from '../platform/ports.js';
+import type { Dialed, Dialer, DialFailure } from './dialer.js';
+
+/** Milliseconds and counts of {@link RacingDialer}; see `DialOptions`. */
+export interface RaceBounds {
+  readonly staggerMs: number;
+  readonly race: number;
+  readonly transportTimeoutMs: number;
+}
+
+/** Starts the next candidate when the ones before it failed, or did not answer within the stagger. */
+export class RacingDialer implements Dialer {
+  readonly #network: Network;
+  readonly #clock: Clock;
+  readonly #bounds: RaceBounds;
+
+  constructor(network: Network, clock: Clock, bounds: RaceBounds) {
+    this.#network = network;
+    this.#clock = clock;
+    this.#bounds = bounds;
+  }
+
+  dial(
+    targets: readonly DialTarget[],
+    signal: AbortSignal,
+    onFailure: DialFailure,
+  ): Promise<Dialed | undefined> {
+    return new Promise((resolve, reject) => {
+      const { staggerMs, race } = this.#bounds;
+      const running = new Set<AbortController>();
+      let next = 0;
+      let stagger: Timer | undefined;
+
+      const settle = (outcome: () => void) => {
+        if (stagger) this.#clock.clearTimeout(stagger);
+        signal.removeEventListener('abort', onAbort);
+        for (const attempt of running) attempt.abort();
+        running.clear();
+        outcome();
+      };
+      const onAbort = () => settle(() => reject(signal.reason));
+      const startNext = () => {
+        if (stagger) this.#clock.clearTimeout(stagger);
+        stagger = undefined;
+        const target = targets[next];
+        if (!target) {
+          if (running.size === 0) settle(() => resolve(undefined));
+          return;
+        }
+        next += 1;
+        const attempt = new AbortController();
+        running.add(attempt);
+        this.#open(target, attempt).then(
+          (transport) => {
+            if (!running.delete(attempt)) transport.destroy();
+            else settle(() => resolve({ target, transport }));
+          },
+          (error: Error) => {
+            if (!running.delete(attempt)) return;
+            onFailure(target, error);
+            startNext();
+          },
+        );
+        if (next < targets.length && running.size < race)
+          stagger = this.#clock.setTimeout(startNext, staggerMs);
+      };
+
+      if (signal.aborted) {
+        reject(signal.reason);
+        return;
+      }
+      signal.addEventListener('abort', onAbort);
+      startNext();
+    });
+  }
+
+  /** One candidate within its transport deadline; errors come out named and typed. */
+  async #open(target: DialTarget, attempt: AbortController): Promise<Transport> {
+    const { transportTimeoutMs } = this.#bounds;
+    const { id } = target.endpoint;
+    let timedOut = false;
+    const timer = this.#clock.setTimeout(() => {
+      timedOut = true;
+      attempt.abort();
+    }, transportTimeoutMs);
+    try {
+      return await this.#network.open(target, attempt.signal);
+    } catch (cause) {
+      if (timedOut) {
+        const message = `No transport to ${id} within ${transportTimeoutMs} ms`;
+        throw new FailoverError('ERR_TRANSPORT_TIMEOUT', message, { endpoint: id, retryable: true });
+      }
+      throw new FailoverError('ERR_TRANSPORT', `Cannot reach ${id}: ${reasonOf(cause)}`, {
+        endpoint: id,
+        retryable: true,
+        cause,
+      });
+    } finally {
+      this.#clock.clearTimeout(timer);
+    }
+  }
+}
+
+/** Node's errors for several addresses have an empty message and the reasons inside. */
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0)
+    return error.errors.map(reasonOf).join(', ');
+  return error instanceof Error && error.message !== '' ? error.message : String(error);
+}

@@ -1,0 +1,101 @@
+/** The stream that MQTT.js sees: one transport, with its errors kept from the application and its end made prompt. */
+import { EventEmitter } from 'eventemitter3';
+import type { Clock, Timer, Transport, TransportSink } from '../platform/ports.js';
+
+/** What the session wants to know of its stream. */
+export interface StreamObserver {
+  /** The stream has closed, for `cause` if it was an error; called once, after MQTT.js was told. */
+  closed(cause: Error | undefined): void;
+}
+
+/** Milliseconds that the peer has to answer our end of the stream before it is destroyed (R84). */
+const END_GRACE_MS = 1_000;
+
+/**
+ * As much of a `Duplex` as MQTT.js and mqtt-packet use, over a transport that is already open.
+ *
+ * MQTT.js emits a stream's errors as `error`; the failure of one endpoint is not the application's error while there
+ * are others, so they go to the observer instead. `close` is emitted exactly once.
+ */
+export class SessionStream extends EventEmitter<'close' | 'drain' | 'error'> {
+  /** Where the stream leads, for people. */
+  readonly url: string;
+  readonly #transport: Transport | undefined;
+  readonly #clock: Clock;
+  readonly #observer: StreamObserver;
+  #cause: Error | undefined;
+  #closed = false;
+  #endTimer: Timer | undefined;
+  /** As in Node's streams; MQTT.js does not ask, we do. */
+  destroyed = false;
+
+  /** @param transport - Left out for the stream of a client that has not connected yet: it leads nowhere. */
+  constructor(transport: Transport | undefined, url: string, clock: Clock, observer: StreamObserver) {
+    super();
+    this.url = url;
+    this.#transport = transport;
+    this.#clock = clock;
+    this.#observer = observer;
+    transport?.on('drain', () => this.emit('drain'));
+    transport?.on('error', (error) => {
+      this.#cause ??= error;
+    });
+    // The peer has closed its side: nothing more can be acknowledged, so there is nothing to wait for.
+    transport?.on('end', () => this.destroy());
+    transport?.on('close', () => this.#finish());
+  }
+
+  pipe(sink: TransportSink): TransportSink {
+    this.#transport?.pipe(sink);
+    return sink;
+  }
+
+  write(chunk: Uint8Array | string, encoding?: BufferEncoding): boolean {
+    if (this.destroyed || !this.#transport) return true;
+    return this.#transport.write(chunk, encoding);
+  }
+
+  cork(): void {
+    this.#transport?.cork();
+  }
+
+  uncork(): void {
+    this.#transport?.uncork();
+  }
+
+  /** Closes politely: what was written is sent, and the peer has a second to answer. */
+  end(callback?: () => void): this {
+    if (callback) this.once('close', callback);
+    if (!this.#transport || this.#closed) {
+      this.destroy();
+      return this;
+    }
+    this.#transport.end();
+    this.#endTimer ??= this.#clock.setTimeout(() => this.destroy(), END_GRACE_MS);
+    return this;
+  }
+
+  destroy(error?: Error): this {
+    this.#cause ??= error;
+    if (this.destroyed) return this;
+    this.destroyed = true;
+    if (this.#transport) this.#transport.destroy();
+    else queueMicrotask(() => this.#finish());
+    return this;
+  }
+
+  setMaxListeners(): this {
+    return this;
+  }
+
+  #finish(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.destroyed = true;
+    if (this.#endTimer) this.#clock.clearTimeout(this.#endTimer);
+    // MQTT.js holds back QoS 0 callbacks until `drain`; it will not come any more.
+    this.emit('drain');
+    this.emit('close');
+    this.#observer.closed(this.#cause);
+  }
+}

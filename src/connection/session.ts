@@ -1,0 +1,179 @@
+/** One MQTT network connection at a time: CONNECT over an open transport, its answer, and its end. */
+import type { IConnackPacket, IDisconnectPacket, Packet } from 'mqtt';
+import type { Endpoint } from '../endpoint.js';
+import { FailoverError } from '../errors.js';
+import type { Clock, DialTarget, Timer } from '../platform/ports.js';
+import type { ConnectOptions } from './connect-options.js';
+import type { Dialed } from './dialer.js';
+import type { MqttCore } from './mqtt-core.js';
+import { SessionStream } from './session-stream.js';
+
+/** An accepted connection. */
+export interface Link {
+  readonly endpoint: Endpoint;
+  /** Session Present. */
+  readonly resumed: boolean;
+  /** The broker's Receive Maximum; 65535 when it named none [MQTT-3.2.2-20]. */
+  readonly receiveMaximum: number;
+}
+
+/** What becomes of a connection; each is called at most once per {@link Session.open}. */
+export interface SessionListener {
+  /** CONNACK accepted. MQTT.js emits `connect` right after. */
+  accepted(link: Link): void;
+  /** CONNECT was refused, not answered in time, or the transport broke before the answer. */
+  refused(error: FailoverError): void;
+  /** An accepted connection ended. */
+  ended(error: FailoverError): void;
+}
+
+type Phase = 'closed' | 'connecting' | 'open' | 'ending';
+
+/** Runs MQTT.js over one transport after another; at most one CONNECT is open at any time (R82). */
+export class Session {
+  readonly #core: MqttCore;
+  readonly #options: ConnectOptions;
+  readonly #clock: Clock;
+  #phase: Phase = 'closed';
+  #stream: SessionStream | undefined;
+  #target: DialTarget | undefined;
+  #listener: SessionListener | undefined;
+  #connackTimer: Timer | undefined;
+  /** Why the connection is about to end, as the broker or a deadline said it. */
+  #verdict: FailoverError | undefined;
+
+  constructor(core: MqttCore, options: ConnectOptions, clock: Clock) {
+    this.#core = core;
+    this.#options = options;
+    this.#clock = clock;
+  }
+
+  /** Whether MQTT packets may be exchanged. */
+  get isOpen(): boolean {
+    return this.#phase === 'open';
+  }
+
+  /** For MQTT.js's stream builder: the stream of the connection that {@link open} is making. */
+  takeStream(): SessionStream {
+    return this.#stream ?? this.idleStream();
+  }
+
+  /** A stream that leads nowhere, for a client that has not connected yet. */
+  idleStream(): SessionStream {
+    return new SessionStream(undefined, '', this.#clock, { closed: () => {} });
+  }
+
+  /** Sends CONNECT over `dialed` and reports to `listener` what becomes of it. */
+  open({ target, transport }: Dialed, connackTimeoutMs: number, listener: SessionListener): void {
+    const stream = new SessionStream(transport, target.endpoint.url, this.#clock, {
+      closed: (cause) => this.#closed(stream, cause),
+    });
+    this.#stream = stream;
+    this.#target = target;
+    this.#listener = listener;
+    this.#verdict = undefined;
+    this.#phase = 'connecting';
+    this.#options.apply(target.endpoint);
+    this.#connackTimer = this.#clock.setTimeout(() => {
+      const { id } = target.endpoint;
+      const message = `No CONNACK from ${id} within ${connackTimeoutMs} ms`;
+      this.fail(new FailoverError('ERR_CONNACK_TIMEOUT', message, { endpoint: id, retryable: true }));
+    }, connackTimeoutMs);
+    this.#core.connect();
+  }
+
+  /** Ends the connection at once, for the reason given. */
+  fail(reason: FailoverError): void {
+    this.#verdict ??= reason;
+    this.#stream?.destroy();
+  }
+
+  /** Lets go of the connection: nothing is reported of it any more. Its stream is left to MQTT.js's `end`. */
+  abandon(): void {
+    this.#listener = undefined;
+    this.#disarm();
+    if (this.#phase !== 'closed') this.#phase = 'ending';
+  }
+
+  /** MQTT.js received a packet and has not acted on it yet. */
+  packetReceived(packet: Packet): void {
+    if (packet.cmd === 'connack') this.#connack(packet);
+    else if (packet.cmd === 'disconnect') this.#disconnect(packet);
+  }
+
+  /**
+   * Whether an `error` that MQTT.js is about to emit is only the end of one connection, which the listener hears of.
+   */
+  absorbs(error: Error): boolean {
+    if (this.#phase === 'closed' || this.#phase === 'ending') return false;
+    const { endpoint } = this.#target as DialTarget;
+    if (this.#stream?.destroyed) {
+      this.#verdict ??= this.#linkError(endpoint, error.message, error);
+      return true;
+    }
+    return false;
+  }
+
+  #connack(packet: IConnackPacket): void {
+    if (this.#phase !== 'connecting') return;
+    const { endpoint } = this.#target as DialTarget;
+    const code = packet.reasonCode ?? packet.returnCode ?? 0;
+    this.#disarm();
+    if (code !== 0) {
+      const message = `${endpoint.id} refused CONNECT with code ${code} (0x${code.toString(16).padStart(2, '0')})`;
+      this.#verdict = new FailoverError('ERR_REFUSED', message, {
+        endpoint: endpoint.id,
+        reasonCode: code,
+        retryable: true,
+      });
+      return;
+    }
+    this.#phase = 'open';
+  }
+
+  /** MQTT.js emits `connect`: hand the link over before any listener of the application runs. */
+  connectEmitted(packet: IConnackPacket): void {
+    if (this.#phase !== 'open' || !this.#target) return;
+    const resumed = packet.sessionPresent === true && this.#core.options.clean === false;
+    const receiveMaximum = packet.properties?.receiveMaximum ?? 65_535;
+    this.#listener?.accepted({ endpoint: this.#target.endpoint, resumed, receiveMaximum });
+  }
+
+  /** MQTT.js only emits a server's DISCONNECT; the connection is over all the same [MQTT-3.14.4-3]. */
+  #disconnect(packet: IDisconnectPacket): void {
+    const { endpoint } = this.#target as DialTarget;
+    const code = packet.reasonCode ?? 0;
+    const message = `${endpoint.id} disconnected us with code ${code} (0x${code.toString(16).padStart(2, '0')})`;
+    const error = new FailoverError('ERR_LINK', message, {
+      endpoint: endpoint.id,
+      reasonCode: code,
+      retryable: true,
+    });
+    // After MQTT.js and the application have seen the packet.
+    queueMicrotask(() => this.fail(error));
+  }
+
+  #closed(stream: SessionStream, cause: Error | undefined): void {
+    if (stream !== this.#stream) return;
+    const listener = this.#listener;
+    const phase = this.#phase;
+    const { endpoint } = this.#target as DialTarget;
+    const error =
+      this.#verdict ?? this.#linkError(endpoint, cause?.message ?? 'the connection was closed', cause);
+    this.#disarm();
+    this.#phase = 'closed';
+    this.#listener = undefined;
+    if (phase === 'connecting') listener?.refused(error);
+    else listener?.ended(error);
+  }
+
+  #linkError({ id }: Endpoint, text: string, cause: Error | undefined): FailoverError {
+    const details = { endpoint: id, retryable: true, ...(cause ? { cause } : {}) };
+    return new FailoverError('ERR_LINK', `The connection to ${id} ended: ${text}`, details);
+  }
+
+  #disarm(): void {
+    if (this.#connackTimer) this.#clock.clearTimeout(this.#connackTimer);
+    this.#connackTimer = undefined;
+  }
+}

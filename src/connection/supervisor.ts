@@ -1,0 +1,367 @@
+/**
+ * The state machine of a client: discover, dial, stay connected, and start over when the connection ends.
+ *
+ * Each state owns what it started, a timer or an abort controller, and gives it back when it is left. Everything
+ * else is asked: the watcher where the brokers are, the selector and the health book in which order, the dialer for
+ * a transport, the session for CONNACK.
+ */
+import type { Watcher } from '../discovery/watcher.js';
+import type { Endpoint } from '../endpoint.js';
+import { FailoverError } from '../errors.js';
+import type { ClientState, EventSink } from '../events.js';
+import { type BackoffBounds, backoffDelay } from '../health/backoff.js';
+import { type HealthBook, SHORT_LINK_MS } from '../health/health-book.js';
+import type { Clock, DialTarget, Random } from '../platform/ports.js';
+import type { Selector } from '../selection/selector.js';
+import type { ConnectOptions } from './connect-options.js';
+import type { Dialed, Dialer } from './dialer.js';
+import type { MqttCore } from './mqtt-core.js';
+import type { Link, Session } from './session.js';
+
+/** What the supervisor tells those who use links. */
+export interface LinkObserver {
+  linkUp(link: Link): void;
+  linkDown(): void;
+}
+
+export interface SupervisorOptions extends BackoffBounds {
+  readonly resetAfterMs: number;
+  readonly spreadMs: number;
+  readonly connackTimeoutMs: number;
+  /** Bounds transport and CONNACK of an attempt together; MQTT.js's `connectTimeout`. */
+  readonly attemptTimeoutMs: number;
+  /** False: one pass over the endpoints, and the first lost link is the last. */
+  readonly reconnect: boolean;
+}
+
+export interface SupervisorDeps {
+  readonly watcher: Watcher;
+  readonly selector: Selector;
+  readonly health: HealthBook;
+  readonly dialer: Dialer;
+  readonly session: Session;
+  readonly connectOptions: ConnectOptions;
+  readonly core: MqttCore;
+  readonly links: LinkObserver;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly events: EventSink;
+  /** Whether this runtime can dial an endpoint at all. */
+  readonly canDial: (endpoint: Endpoint) => boolean;
+  readonly options: SupervisorOptions;
+}
+
+/** A run over the candidates: ends with a link, or when all of them have failed. */
+interface Pass {
+  readonly failures: Map<string, FailoverError>;
+  readonly startedAt: number;
+  /** Whether MQTT.js saw a connection in this pass, and so emits `close` itself. */
+  sawConnection: boolean;
+}
+
+interface State {
+  readonly name: ClientState;
+  /** Gives back what the state owns. */
+  readonly leave?: () => void;
+}
+
+/** Milliseconds between two attempts at one endpoint, at least. */
+const ENDPOINT_GAP_MS = 1_000;
+/** Short links within this many milliseconds are counted together. */
+const FLAP_WINDOW_MS = 60_000;
+/** This many short links in the window make the client wait as after a failed pass (R147). */
+const FLAPS = 3;
+
+/** Decides when to dial what. Sends and receives nothing itself. */
+export class Supervisor {
+  readonly #deps: SupervisorDeps;
+  #state: State = { name: 'idle' };
+  #link: { readonly link: Link; readonly since: number } | undefined;
+  /** The last link that ended, until another is there. */
+  #lost: { readonly id: string; readonly at: number; readonly reason: string } | undefined;
+  #failedPasses = 0;
+  #started = false;
+  #lastAttempt = new Map<string, number>();
+  #shortLinks: number[] = [];
+  #counters = { attempts: 0, connects: 0, failovers: 0, failedPasses: 0 };
+
+  constructor(deps: SupervisorDeps) {
+    this.#deps = deps;
+  }
+
+  get state(): ClientState {
+    return this.#state.name;
+  }
+
+  /** The endpoint we are connected to. */
+  get current(): Endpoint | undefined {
+    return this.#link?.link.endpoint;
+  }
+
+  /** Counts since the client was made. */
+  get counters(): Readonly<Record<'attempts' | 'connects' | 'failovers' | 'failedPasses', number>> {
+    return { ...this.#counters };
+  }
+
+  /** The known endpoints in the order of preference of `clientId`; health plays no part. */
+  ranking(clientId = this.#clientId): readonly Endpoint[] {
+    const { watcher, selector } = this.#deps;
+    return watcher.current ? selector.rank(clientId, watcher.current.endpoints) : [];
+  }
+
+  /** Begins to connect; does nothing while it is already under way or connected. */
+  start(reason: string): void {
+    if (!STOPPED.has(this.#state.name)) return;
+    this.#failedPasses = 0;
+    this.#discover(reason);
+  }
+
+  /** Cuts a wait short. */
+  retryNow(reason: string): void {
+    if (this.#state.name === 'backoff') this.#beginPass(reason);
+    else this.start(reason);
+  }
+
+  /** Gives up whatever is under way. The session, if any, is left to the caller. */
+  stop(reason: string): void {
+    this.#deps.watcher.stop();
+    this.#deps.session.abandon();
+    if (this.#link) this.#deps.links.linkDown();
+    this.#link = undefined;
+    this.#lost = undefined;
+    this.#enter({ name: 'closed' }, reason);
+  }
+
+  get #clientId(): string {
+    return this.#deps.core.options.clientId ?? '';
+  }
+
+  #enter(state: State, reason: string): void {
+    const from = this.#state;
+    this.#state = state;
+    from.leave?.();
+    if (from.name !== state.name)
+      this.#deps.events.emit('state', { from: from.name, to: state.name, reason });
+  }
+
+  #discover(reason: string): void {
+    const state: State = { name: 'discovering' };
+    this.#enter(state, reason);
+    this.#deps.watcher.refresh().then(
+      () => {
+        if (this.#state === state) this.#beginPass(reason);
+      },
+      (error: FailoverError) => {
+        if (this.#state === state) this.#giveUpPass(error, this.#newPass());
+      },
+    );
+  }
+
+  #newPass(): Pass {
+    return { failures: new Map(), startedAt: this.#deps.clock.now(), sawConnection: false };
+  }
+
+  #beginPass(reason: string): void {
+    if (!this.#deps.watcher.current) {
+      this.#discover(reason);
+      return;
+    }
+    const abort = new AbortController();
+    const state: State = { name: 'connecting', leave: () => abort.abort() };
+    this.#enter(state, reason);
+    if (this.#state !== state) return;
+    if (this.#started) this.#deps.core.emit('reconnect');
+    this.#started = true;
+    this.#dial(this.#newPass(), abort.signal);
+  }
+
+  #dial(pass: Pass, signal: AbortSignal): void {
+    if (signal.aborted) return;
+    const targets = this.#candidates(pass);
+    if (targets.length === 0) {
+      this.#exhausted(pass);
+      return;
+    }
+    const startedAt = this.#deps.clock.now();
+    const onFailure = ({ endpoint }: DialTarget, error: Error) => {
+      this.#attempted(endpoint);
+      this.#attemptFailed(pass, endpoint, error as FailoverError);
+    };
+    this.#deps.dialer.dial(targets, signal, onFailure).then(
+      (dialed) => {
+        if (signal.aborted) dialed?.transport.destroy();
+        else if (dialed) this.#connect(pass, dialed, startedAt, signal);
+        else this.#dial(pass, signal);
+      },
+      () => {
+        // Only an abort rejects, and who aborted has entered another state.
+      },
+    );
+  }
+
+  /** Endpoints that may be tried now: not yet in this pass, and not within a second of the last time. */
+  #candidates(pass: Pass): DialTarget[] {
+    const { health, connectOptions } = this.#deps;
+    const now = this.#deps.clock.now();
+    return health
+      .order(this.#dialable())
+      .filter(({ id }) => !pass.failures.has(id) && now - this.#attemptedAt(id) >= ENDPOINT_GAP_MS)
+      .map((endpoint) => connectOptions.target(endpoint));
+  }
+
+  #dialable(): readonly Endpoint[] {
+    return this.ranking().filter(this.#deps.canDial);
+  }
+
+  #attempted({ id }: Endpoint): void {
+    this.#lastAttempt.set(id, this.#deps.clock.now());
+    this.#counters.attempts += 1;
+  }
+
+  #attemptedAt(id: string): number {
+    return this.#lastAttempt.get(id) ?? Number.NEGATIVE_INFINITY;
+  }
+
+  #attemptFailed(pass: Pass, { id }: Endpoint, error: FailoverError): void {
+    pass.failures.set(id, error);
+    this.#deps.health.failed(id, error.message);
+  }
+
+  #connect(pass: Pass, dialed: Dialed, startedAt: number, signal: AbortSignal): void {
+    const { session, clock, options } = this.#deps;
+    const { endpoint } = dialed.target;
+    this.#attempted(endpoint);
+    pass.sawConnection = true;
+    const left = Math.max(1, options.attemptTimeoutMs - (clock.now() - startedAt));
+    const onAbort = () => session.abandon();
+    signal.addEventListener('abort', onAbort);
+    session.open(dialed, Math.min(options.connackTimeoutMs, left), {
+      accepted: (link) => {
+        signal.removeEventListener('abort', onAbort);
+        this.#accepted(link);
+      },
+      refused: (error) => {
+        signal.removeEventListener('abort', onAbort);
+        this.#attemptFailed(pass, endpoint, error);
+        this.#dial(pass, signal);
+      },
+      ended: (error) => this.#linkEnded(error),
+    });
+  }
+
+  #accepted(link: Link): void {
+    const { clock, health, events, links } = this.#deps;
+    const { id } = link.endpoint;
+    const now = clock.now();
+    this.#link = { link, since: now };
+    this.#counters.connects += 1;
+    health.accepted(id);
+    this.#enter({ name: 'connected' }, `accepted by ${id}`);
+    const lost = this.#lost;
+    this.#lost = undefined;
+    if (lost && lost.id !== id) {
+      this.#counters.failovers += 1;
+      const { resumed } = link;
+      events.emit('failover', {
+        from: lost.id,
+        to: id,
+        reason: lost.reason,
+        offlineMs: now - lost.at,
+        resumed,
+      });
+    }
+    if (this.#link?.link === link) links.linkUp(link);
+  }
+
+  #linkEnded(error: FailoverError): void {
+    const { clock, health, links, options } = this.#deps;
+    if (!this.#link) return;
+    const { link, since } = this.#link;
+    const now = clock.now();
+    this.#link = undefined;
+    this.#lost = { id: link.endpoint.id, at: now, reason: error.message };
+    links.linkDown();
+    health.linkEnded(link.endpoint.id, now - since, error.message);
+    if (now - since >= options.resetAfterMs) this.#failedPasses = 0;
+    if (!options.reconnect) {
+      this.stop(error.message);
+      return;
+    }
+    this.#wait(this.#delayAfterLoss(now - since), error.message);
+  }
+
+  /** Spread over a moment as a rule; as after a failed pass when links keep breaking young. */
+  #delayAfterLoss(heldMs: number): number {
+    const { clock, random, options } = this.#deps;
+    const now = clock.now();
+    this.#shortLinks = this.#shortLinks.filter((at) => now - at < FLAP_WINDOW_MS);
+    if (heldMs < SHORT_LINK_MS) this.#shortLinks.push(now);
+    if (this.#shortLinks.length < FLAPS || heldMs >= SHORT_LINK_MS) return random.next() * options.spreadMs;
+    this.#failedPasses += 1;
+    return backoffDelay(options, this.#failedPasses, random);
+  }
+
+  #wait(delayMs: number, reason: string): void {
+    const { clock } = this.#deps;
+    if (delayMs <= 0) {
+      this.#beginPass(reason);
+      return;
+    }
+    const timer = clock.setTimeout(() => this.#beginPass('the wait is over'), delayMs);
+    this.#enter({ name: 'backoff', leave: () => clock.clearTimeout(timer) }, reason);
+  }
+
+  /** No candidate is left. If none was even tried, they only need to rest for a moment. */
+  #exhausted(pass: Pass): void {
+    const { clock, random, options } = this.#deps;
+    const dialable = this.#dialable();
+    if (pass.failures.size > 0 || dialable.length === 0) {
+      this.#giveUpPass(passError(pass, dialable), pass);
+      return;
+    }
+    const rested = Math.min(...dialable.map(({ id }) => this.#attemptedAt(id))) + ENDPOINT_GAP_MS;
+    const delay = rested - clock.now() + random.next() * options.spreadMs;
+    this.#wait(Math.max(1, delay), 'every endpoint was tried within the last second');
+  }
+
+  #giveUpPass(error: FailoverError, pass: Pass): void {
+    const { core, watcher, random, options } = this.#deps;
+    const state = this.#state;
+    this.#failedPasses += 1;
+    this.#counters.failedPasses += 1;
+    if (!pass.sawConnection) core.emit('close');
+    core.emitError(error);
+    // A listener may have ended the client or asked for a retry.
+    if (this.#state !== state) return;
+    if (!options.reconnect) {
+      watcher.stop();
+      this.#enter({ name: 'failed' }, error.message);
+      return;
+    }
+    watcher.refresh().catch(() => {
+      // Reported by the watcher as `discovery-error`.
+    });
+    this.#wait(backoffDelay(options, this.#failedPasses, random), error.message);
+  }
+}
+
+const STOPPED: ReadonlySet<ClientState> = new Set<ClientState>(['idle', 'closed', 'failed']);
+
+/** One error for a fruitless pass that names each endpoint and its failure. */
+function passError({ failures }: Pass, dialable: readonly Endpoint[]): FailoverError {
+  if (dialable.length === 0) {
+    return new FailoverError(
+      'ERR_NO_ENDPOINT',
+      'The endpoint list has no endpoint that this runtime can dial',
+      {
+        retryable: true,
+      },
+    );
+  }
+  const errors = [...failures.values()];
+  const list = errors.map((error) => error.message).join('; ');
+  return new FailoverError('ERR_ALL_FAILED', `Every endpoint failed: ${list}`, {
+    cause: new AggregateError(errors, `${errors.length} endpoints failed`),
+    retryable: true,
+  });
+}

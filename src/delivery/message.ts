@@ -1,0 +1,124 @@
+/** One publish on its way: from the call to the settlement of its callback. */
+import type { IClientPublishOptions, Packet, PacketCallback } from 'mqtt';
+import { FailoverError } from '../errors.js';
+
+/** A publish that was accepted and is not settled yet. Linked into at most one lane of the outbox. */
+export interface Message {
+  readonly topic: string;
+  payload: string | Uint8Array;
+  readonly qos: 0 | 1 | 2;
+  readonly options: IClientPublishOptions;
+  readonly settle: PacketCallback;
+  /** Topic, payload and properties, as the bounds count them. */
+  readonly bytes: number;
+  /** Monotonic milliseconds of the call. */
+  readonly publishedAt: number;
+  /** Order of the calls; 0 until the outbox or the link took it. */
+  sequence: number;
+  /** Neighbours in the outbox lane. */
+  previous: Message | undefined;
+  next: Message | undefined;
+}
+
+/**
+ * Calls back, exactly once per message. A throwing callback must not stop the others from being settled: its error
+ * surfaces as an uncaught one, as it does in MQTT.js.
+ */
+export function settle(message: Message, error?: Error, packet?: Packet): void {
+  try {
+    message.settle(error, packet);
+  } catch (thrown) {
+    queueMicrotask(() => {
+      throw thrown;
+    });
+  }
+}
+
+/** Length of `text` in UTF-8, without encoding it. */
+export function utf8Length(text: string): number {
+  let bytes = text.length;
+  for (let i = 0; i < text.length; i += 1) {
+    const code = text.charCodeAt(i);
+    if (code < 0x80) continue;
+    bytes += code < 0x800 ? 1 : 2;
+    // A surrogate pair is two units and four bytes; each half was counted as three.
+    if (code >= 0xd800 && code < 0xdc00 && (text.charCodeAt(i + 1) & 0xfc00) === 0xdc00) {
+      bytes -= 1;
+      i += 1;
+    }
+  }
+  return bytes;
+}
+
+/** Bytes of a value in an MQTT 5 property list; numbers count as the four that they take at most. */
+function propertyBytes(value: unknown): number {
+  if (typeof value === 'string') return utf8Length(value) + 2;
+  if (value instanceof Uint8Array) return value.length + 2;
+  if (typeof value !== 'object' || value === null) return 4;
+  let bytes = 0;
+  for (const [key, item] of Object.entries(value)) bytes += utf8Length(key) + 2 + propertyBytes(item);
+  return bytes;
+}
+
+/** Makes a message of the arguments of `publish`, whose validity {@link publishProblem} has checked. */
+export function createMessage(
+  topic: string,
+  payload: string | Uint8Array | undefined,
+  options: IClientPublishOptions,
+  settle: PacketCallback,
+  publishedAt: number,
+): Message {
+  const body = payload ?? '';
+  const { properties, qos = 0 } = options;
+  const bytes =
+    utf8Length(topic) +
+    (typeof body === 'string' ? utf8Length(body) : body.byteLength) +
+    (properties === undefined ? 0 : propertyBytes(properties));
+  return {
+    topic,
+    payload: body,
+    qos,
+    options,
+    settle,
+    bytes,
+    publishedAt,
+    sequence: 0,
+    previous: undefined,
+    next: undefined,
+  };
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: U+0000 is what MQTT forbids
+const FORBIDDEN_IN_TOPIC = /[+#\u0000]/;
+
+/**
+ * What is wrong with the arguments of a publish, if anything.
+ *
+ * mqtt-packet destroys the connection on such a packet and brokers close it; queued for a fail-over client it would
+ * do so on every endpoint in turn. It is refused before it is queued instead.
+ */
+export function publishProblem(
+  topic: unknown,
+  payload: unknown,
+  options: IClientPublishOptions,
+): FailoverError | undefined {
+  const refuse = (text: string) => new FailoverError('ERR_MESSAGE', `Cannot publish: ${text}`);
+  if (typeof topic !== 'string') return refuse(`the topic must be a string, got ${typeof topic}`);
+  if (topic === '' && options.properties?.topicAlias === undefined) return refuse('the topic is empty');
+  if (FORBIDDEN_IN_TOPIC.test(topic))
+    return refuse(`the topic ${JSON.stringify(topic)} contains +, # or U+0000`);
+  if (topic.length > 21_845 && utf8Length(topic) > 65_535)
+    return refuse('the topic is longer than 65535 bytes');
+  if (
+    payload !== undefined &&
+    payload !== null &&
+    typeof payload !== 'string' &&
+    !(payload instanceof Uint8Array)
+  ) {
+    return refuse(`the payload must be a string or a Buffer, got ${typeof payload}`);
+  }
+  const { qos } = options;
+  if (qos !== undefined && qos !== 0 && qos !== 1 && qos !== 2)
+    return refuse(`QoS must be 0, 1 or 2, got ${qos}`);
+  return undefined;
+}

@@ -1,0 +1,231 @@
+/**
+ * The bounded queue in front of `publish`: what waits for a connection, in the order of the calls.
+ *
+ * Nothing leaves it silently: a message is taken by the replayer, or settled with an error and reported as `dropped`.
+ */
+import { FailoverError, type FailoverErrorCode } from '../errors.js';
+import type { DropReason, EventSink } from '../events.js';
+import type { OverflowPolicy } from '../options.js';
+import type { Clock, Timer } from '../platform/ports.js';
+import { Lane } from './lane.js';
+import { type Message, settle } from './message.js';
+
+/** Bounds of the outbox; see `OutboxOptions`. */
+export interface OutboxBounds {
+  readonly maxMessages: number;
+  readonly maxBytes: number;
+  readonly maxAgeMs: number;
+  readonly overflow: OverflowPolicy;
+}
+
+/** Messages and bytes that count towards the bounds without waiting here: what is in flight. */
+export interface HeldElsewhere {
+  readonly size: number;
+  readonly bytes: number;
+}
+
+const CODES: Readonly<Record<'overflow' | 'expired' | 'too-large', FailoverErrorCode>> = {
+  overflow: 'ERR_OVERFLOW',
+  expired: 'ERR_EXPIRED',
+  'too-large': 'ERR_TOO_LARGE',
+};
+
+/** In memory. Every operation is O(1), whatever the depth. */
+export class Outbox {
+  readonly #bounds: OutboxBounds;
+  readonly #clock: Clock;
+  readonly #events: EventSink;
+  readonly #inFlight: HeldElsewhere;
+  /** QoS 0 apart from the rest, so that the oldest of it can be evicted without a search. */
+  readonly #qos0 = new Lane();
+  readonly #acknowledged = new Lane();
+  /** The waiting message of each topic, for `latest-per-topic` only. */
+  readonly #byTopic: Map<string, Message> | undefined;
+  #messages = 0;
+  #bytes = 0;
+  #sequence = 0;
+  #ageTimer: Timer | undefined;
+  #onRemoved: () => void = () => {};
+
+  constructor(bounds: OutboxBounds, clock: Clock, events: EventSink, inFlight: HeldElsewhere) {
+    this.#bounds = bounds;
+    this.#clock = clock;
+    this.#events = events;
+    this.#inFlight = inFlight;
+    this.#byTopic = bounds.overflow === 'latest-per-topic' ? new Map() : undefined;
+  }
+
+  /** Messages waiting. */
+  get size(): number {
+    return this.#messages;
+  }
+
+  /** Bytes waiting. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Milliseconds since the oldest waiting message was published; 0 when none waits. */
+  get oldestAgeMs(): number {
+    const oldest = this.first;
+    return oldest ? this.#clock.now() - oldest.publishedAt : 0;
+  }
+
+  /** The next message to send. */
+  get first(): Message | undefined {
+    const a = this.#qos0.first;
+    const b = this.#acknowledged.first;
+    if (!a || !b) return a ?? b;
+    return a.sequence < b.sequence ? a : b;
+  }
+
+  /** Calls `listener` whenever a message has left. */
+  onRemoved(listener: () => void): void {
+    this.#onRemoved = listener;
+  }
+
+  /** Numbers a message that goes to the link without waiting, so that it keeps its place if it must come back. */
+  stamp(message: Message): void {
+    this.#sequence += 1;
+    message.sequence = this.#sequence;
+  }
+
+  /** Takes a new message, making room as the overflow policy says, or settles it with an error. */
+  add(message: Message): void {
+    this.stamp(message);
+    this.#supersede(message);
+    if (message.bytes > this.#bounds.maxBytes) {
+      this.drop(
+        message,
+        'too-large',
+        `it has ${message.bytes} bytes and outbox.maxBytes is ${this.#bounds.maxBytes}`,
+      );
+      return;
+    }
+    while (!this.#fits(message)) {
+      const victim = this.#victim(message);
+      if (victim) this.remove(victim);
+      this.drop(victim ?? message, 'overflow', this.#fullness());
+      if (!victim) return;
+    }
+    this.#link(message, 'append');
+  }
+
+  /** Puts back messages that were in flight, in their order, before everything that waits. */
+  putBack(messages: readonly Message[]): void {
+    for (let i = messages.length - 1; i >= 0; i -= 1) this.#link(messages[i] as Message, 'prepend');
+  }
+
+  /** Takes `message` out without settling it: it is being sent. */
+  remove(message: Message): void {
+    this.#lane(message).remove(message);
+    this.#messages -= 1;
+    this.#bytes -= message.bytes;
+    if (this.#byTopic?.get(message.topic) === message) this.#byTopic.delete(message.topic);
+    this.#onRemoved();
+  }
+
+  /** Settles a message that is in no lane with an error, and reports it. */
+  drop(message: Message, reason: keyof typeof CODES, why: string): void {
+    const error = new FailoverError(
+      CODES[reason],
+      `Message to ${JSON.stringify(message.topic)} was dropped: ${why}`,
+      {
+        retryable: reason === 'overflow',
+      },
+    );
+    this.reject(message, reason, error);
+  }
+
+  /** As {@link drop}, with an error of the caller's. */
+  reject(message: Message, reason: DropReason, error: FailoverError): void {
+    settle(message, error);
+    this.#events.emit('dropped', { topic: message.topic, qos: message.qos, reason, error });
+  }
+
+  /** Settles everything that waits with `error` and forgets it; not reported as dropped, as it was asked for. */
+  clear(error: FailoverError): void {
+    if (this.#ageTimer) this.#clock.clearTimeout(this.#ageTimer);
+    this.#ageTimer = undefined;
+    for (let message = this.first; message; message = this.first) {
+      this.remove(message);
+      settle(message, error);
+    }
+  }
+
+  #lane(message: Message): Lane {
+    return message.qos === 0 ? this.#qos0 : this.#acknowledged;
+  }
+
+  #link(message: Message, how: 'append' | 'prepend'): void {
+    this.#lane(message)[how](message);
+    this.#messages += 1;
+    this.#bytes += message.bytes;
+    this.#byTopic?.set(message.topic, message);
+    this.#watchAge();
+  }
+
+  #fits(message: Message): boolean {
+    const { maxMessages, maxBytes } = this.#bounds;
+    const held = this.#inFlight;
+    return this.#messages + held.size < maxMessages && this.#bytes + held.bytes + message.bytes <= maxBytes;
+  }
+
+  #fullness(): string {
+    const { maxMessages, maxBytes, overflow } = this.#bounds;
+    const messages = this.#messages + this.#inFlight.size;
+    const bytes = this.#bytes + this.#inFlight.bytes;
+    return `the outbox holds ${messages} of ${maxMessages} messages and ${bytes} of ${maxBytes} bytes (outbox.overflow: '${overflow}')`;
+  }
+
+  /** The waiting message that must go for `newcomer`; none if the newcomer itself must. */
+  #victim(newcomer: Message): Message | undefined {
+    switch (this.#bounds.overflow) {
+      case 'drop-oldest':
+        return this.first;
+      case 'drop-oldest-qos0':
+        return this.#qos0.first;
+      case 'latest-per-topic':
+      case 'reject-new':
+        return newcomer.qos > 0 ? this.#qos0.first : undefined;
+    }
+  }
+
+  #supersede(message: Message): void {
+    const older = this.#byTopic?.get(message.topic);
+    if (!older) return;
+    this.remove(older);
+    this.drop(
+      older,
+      'overflow',
+      "a newer one of its topic replaced it (outbox.overflow: 'latest-per-topic')",
+    );
+  }
+
+  /** One timer, for the oldest message; it is re-armed for the next oldest when it fires. */
+  #watchAge(): void {
+    if (this.#ageTimer || this.#bounds.maxAgeMs === Number.POSITIVE_INFINITY) return;
+    const oldest = this.first;
+    if (!oldest) return;
+    const left = Math.max(0, oldest.publishedAt + this.#bounds.maxAgeMs - this.#clock.now());
+    this.#ageTimer = this.#clock.setTimeout(
+      () => {
+        this.#ageTimer = undefined;
+        this.#expire();
+        this.#watchAge();
+      },
+      Math.min(left, MAX_TIMER_MS),
+    );
+  }
+
+  #expire(): void {
+    const limit = this.#clock.now() - this.#bounds.maxAgeMs;
+    for (let oldest = this.first; oldest && oldest.publishedAt <= limit; oldest = this.first) {
+      this.remove(oldest);
+      this.drop(oldest, 'expired', `it waited longer than outbox.maxAgeMs (${this.#bounds.maxAgeMs} ms)`);
+    }
+  }
+}
+
+/** Longer timers overflow to 1 ms in Node and browsers. */
+const MAX_TIMER_MS = 2_147_483_647;

@@ -1,0 +1,203 @@
+/**
+ * Composition root: the only file that knows which class stands behind each part, and the only one that imports
+ * tsyringe. One child container per client, factories only, nothing registered on the global container.
+ */
+// First, and as a package of its own: tsyringe refuses to load without it, and bundlers drop a local side-effect file.
+import 'reflect-metadata/lite';
+import {
+  type DependencyContainer,
+  type InjectionToken,
+  instancePerContainerCachingFactory,
+  container as root,
+} from 'tsyringe';
+import type { ParsedBrokers } from '../brokers.js';
+import { ConnectOptions } from '../connection/connect-options.js';
+import type { MqttCore } from '../connection/mqtt-core.js';
+import { RacingDialer } from '../connection/racing-dialer.js';
+import { Session } from '../connection/session.js';
+import { Supervisor } from '../connection/supervisor.js';
+import { Delivery } from '../delivery/delivery.js';
+import { InFlight } from '../delivery/in-flight.js';
+import { Outbox } from '../delivery/outbox.js';
+import { PacketIds } from '../delivery/packet-ids.js';
+import { Publisher } from '../delivery/publisher.js';
+import { Subscriptions } from '../delivery/subscriptions.js';
+import { createResolver } from '../discovery/create-resolver.js';
+import { Watcher } from '../discovery/watcher.js';
+import { Engine } from '../engine.js';
+import type { EventSink } from '../events.js';
+import { HealthBook } from '../health/health-book.js';
+import type { ResolvedOptions } from '../options.js';
+import type { Platform } from '../platform/ports.js';
+import { clientIdSelector, orderedSelector, randomSelector, type Selector } from '../selection/selector.js';
+import { type OverrideContainer, type PartToken, tokens } from './tokens.js';
+
+/** Parts that are wired here and cannot be replaced. */
+const CORE: InjectionToken<MqttCore> = Symbol('core');
+const EVENTS: InjectionToken<EventSink> = Symbol('events');
+const IN_FLIGHT: InjectionToken<InFlight> = Symbol('in-flight');
+const CONNECT_OPTIONS: InjectionToken<ConnectOptions> = Symbol('connect-options');
+const SESSION: InjectionToken<Session> = Symbol('session');
+const WATCHER: InjectionToken<Watcher> = Symbol('watcher');
+const DELIVERY: InjectionToken<Delivery> = Symbol('delivery');
+const SUPERVISOR: InjectionToken<Supervisor> = Symbol('supervisor');
+const ENGINE: InjectionToken<Engine> = Symbol('engine');
+
+/** What a client is made of, in the two steps that extending `MqttClient` takes. */
+export interface Composition {
+  /** Given to MQTT.js's constructor. */
+  readonly inFlight: InFlight;
+  /** Given to MQTT.js's constructor. */
+  readonly packetIds: PacketIds;
+  /** Builds the rest around the client's own methods; called once. */
+  start(core: MqttCore, events: EventSink): Engine;
+}
+
+/** Wires one client. Reads options and builds objects; starts nothing. */
+export function composeClient(
+  brokers: ParsedBrokers,
+  options: ResolvedOptions,
+  platform: Platform,
+): Composition {
+  // Sources that this version does not have are refused now, before any I/O.
+  const resolver = createResolver(brokers);
+  const inFlight = new InFlight();
+  return {
+    inFlight,
+    packetIds: new PacketIds(inFlight),
+    start: (core, events) => {
+      const container = root.createChildContainer();
+      const register: Register = (name, make) =>
+        container.register(name, { useFactory: instancePerContainerCachingFactory(make) });
+
+      register(tokens.clock, () => platform.clock);
+      register(tokens.random, () => platform.random);
+      register(tokens.network, () => platform.network);
+      register(tokens.resolver, () => resolver);
+      register(CORE, () => core);
+      register(EVENTS, () => events);
+      register(IN_FLIGHT, () => inFlight);
+      registerConnection(register, options);
+      registerDiscovery(register, options, brokers.kind !== 'static');
+      registerDelivery(register, options);
+      register(ENGINE, (c) => {
+        const network = part(c, tokens.network);
+        return new Engine({
+          core: c.resolve(CORE),
+          session: c.resolve(SESSION),
+          supervisor: c.resolve(SUPERVISOR),
+          delivery: c.resolve(DELIVERY),
+          watcher: c.resolve(WATCHER),
+          health: part(c, tokens.health),
+          outbox: part(c, tokens.outbox),
+          inFlight: c.resolve(IN_FLIGHT),
+          clock: part(c, tokens.clock),
+          canDial: ({ scheme }) => network.schemes.has(scheme),
+        });
+      });
+      options.overrides?.(publicFace(container));
+      return container.resolve(ENGINE);
+    },
+  };
+}
+
+/** Resolves a public part with its type, which the symbol carries and tsyringe cannot see. */
+function part<T>(container: DependencyContainer, name: PartToken<T>): T {
+  return container.resolve<T>(name);
+}
+
+type Register = <T>(name: InjectionToken<T> | PartToken<T>, make: (c: DependencyContainer) => T) => unknown;
+
+function registerConnection(
+  register: Register,
+  { dial, backoff, health, selection, zone, reconnect, attemptTimeoutMs }: ResolvedOptions,
+): void {
+  register(tokens.selector, (c): Selector => {
+    if (typeof selection === 'object') return selection;
+    if (selection === 'ordered') return orderedSelector();
+    if (selection === 'random') return randomSelector(part(c, tokens.random), zone);
+    return clientIdSelector(zone);
+  });
+  register(
+    tokens.health,
+    (c) => new HealthBook(health, part(c, tokens.clock), part(c, tokens.random), c.resolve(EVENTS)),
+  );
+  register(tokens.dialer, (c) => {
+    const transportTimeoutMs = Math.min(dial.transportTimeoutMs, attemptTimeoutMs);
+    return new RacingDialer(part(c, tokens.network), part(c, tokens.clock), { ...dial, transportTimeoutMs });
+  });
+  register(CONNECT_OPTIONS, (c) => new ConnectOptions(c.resolve(CORE).options));
+  register(SESSION, (c) => new Session(c.resolve(CORE), c.resolve(CONNECT_OPTIONS), part(c, tokens.clock)));
+  register(SUPERVISOR, (c) => {
+    const network = part(c, tokens.network);
+    return new Supervisor({
+      watcher: c.resolve(WATCHER),
+      selector: part(c, tokens.selector),
+      health: part(c, tokens.health),
+      dialer: part(c, tokens.dialer),
+      session: c.resolve(SESSION),
+      connectOptions: c.resolve(CONNECT_OPTIONS),
+      core: c.resolve(CORE),
+      links: c.resolve(DELIVERY),
+      clock: part(c, tokens.clock),
+      random: part(c, tokens.random),
+      events: c.resolve(EVENTS),
+      canDial: ({ scheme }) => network.schemes.has(scheme),
+      options: { ...backoff, connackTimeoutMs: dial.connackTimeoutMs, attemptTimeoutMs, reconnect },
+    });
+  });
+}
+
+function registerDiscovery(register: Register, { discovery }: ResolvedOptions, canChange: boolean): void {
+  register(
+    WATCHER,
+    (c) =>
+      new Watcher({
+        resolver: part(c, tokens.resolver),
+        clock: part(c, tokens.clock),
+        random: part(c, tokens.random),
+        events: c.resolve(EVENTS),
+        refreshMs: canChange ? discovery.refreshMs : undefined,
+      }),
+  );
+}
+
+function registerDelivery(register: Register, { outbox, mqtt }: ResolvedOptions): void {
+  register(
+    tokens.outbox,
+    (c) => new Outbox(outbox, part(c, tokens.clock), c.resolve(EVENTS), c.resolve(IN_FLIGHT)),
+  );
+  register(DELIVERY, (c) => {
+    const core = c.resolve(CORE);
+    const clock = part(c, tokens.clock);
+    const publisher = new Publisher({
+      outbox: part(c, tokens.outbox),
+      inFlight: c.resolve(IN_FLIGHT),
+      core,
+      clock,
+      events: c.resolve(EVENTS),
+      options: { ...outbox, queueQoSZero: mqtt.queueQoSZero ?? true },
+    });
+    const subscriptions = new Subscriptions(core, clock, {
+      resubscribe: mqtt.resubscribe ?? true,
+      batchSize: mqtt.subscribeBatchSize ?? SUBSCRIBE_BATCH,
+    });
+    return new Delivery(publisher, subscriptions);
+  });
+}
+
+/** Filters in one SUBSCRIBE when subscriptions are restored. */
+const SUBSCRIBE_BATCH = 50;
+
+/** Public types name no tsyringe type; the container itself does the work. */
+function publicFace(container: DependencyContainer): OverrideContainer {
+  return {
+    register: (name, provider) => {
+      if ('useValue' in provider) return container.register(name, provider);
+      const { useFactory } = provider;
+      const make = instancePerContainerCachingFactory(() => useFactory(publicFace(container)));
+      return container.register(name, { useFactory: make });
+    },
+    resolve: (name) => part(container, name),
+  };
+}

@@ -1,0 +1,164 @@
+/** Keeps the current endpoint set: obtains it, refreshes it, and tells what changed. */
+import type { Endpoint } from '../endpoint.js';
+import { FailoverError, redactUrls } from '../errors.js';
+import type { EventSink } from '../events.js';
+import type { Clock, Random, Timer } from '../platform/ports.js';
+import type { EndpointSet, Resolver } from './resolver.js';
+
+/** What `status().discovery` shows. */
+export interface DiscoveryStatus {
+  readonly source: string | null;
+  readonly revision: string | null;
+  /** Wall-clock milliseconds of the last successful answer. */
+  readonly updatedAt: number | null;
+  /** Message of the last failure, if it is newer than the last success. */
+  readonly error: string | null;
+}
+
+export interface WatcherDeps {
+  readonly resolver: Resolver;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly events: EventSink;
+  /** Milliseconds between refreshes while started; `undefined` for sources that cannot change. */
+  readonly refreshMs: number | undefined;
+}
+
+/** Polls of a fleet must not fall into step: each wait is drawn from ±10 % (grpc#12295). */
+const REFRESH_JITTER = 0.1;
+
+/**
+ * Owns the endpoint set of one client.
+ *
+ * A failed or empty answer never replaces a list that was good (R18): it is reported as `discovery-error` and the
+ * last list stays. Endpoints that did not change keep their object identity (R22).
+ */
+export class Watcher {
+  readonly #deps: WatcherDeps;
+  #set: EndpointSet | undefined;
+  #updatedAt: number | null = null;
+  #error: string | null = null;
+  #inFlight: Promise<EndpointSet> | undefined;
+  #abort = new AbortController();
+  #timer: Timer | undefined;
+
+  constructor(deps: WatcherDeps) {
+    this.#deps = deps;
+  }
+
+  /** The last good endpoint set, if there is one. */
+  get current(): EndpointSet | undefined {
+    return this.#set;
+  }
+
+  /**
+   * Asks the resolver now; callers at the same time share one question.
+   *
+   * @returns the new set, or the last good one if the resolver failed.
+   * @throws {@link FailoverError} `ERR_DISCOVERY` if it failed and there never was a good one.
+   */
+  refresh(): Promise<EndpointSet> {
+    if (this.#inFlight) return this.#inFlight;
+    const { signal } = this.#abort;
+    const answer = this.#resolve(signal).finally(() => {
+      if (signal.aborted) return;
+      this.#inFlight = undefined;
+      this.#schedule();
+    });
+    this.#inFlight = answer;
+    return answer;
+  }
+
+  /** Stops refreshing and abandons a question that is under way. A later {@link refresh} starts again. */
+  stop(): void {
+    if (this.#timer) this.#deps.clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#abort.abort();
+    this.#abort = new AbortController();
+    this.#inFlight = undefined;
+  }
+
+  status(): DiscoveryStatus {
+    return {
+      source: this.#set?.source ?? null,
+      revision: this.#set?.revision ?? null,
+      updatedAt: this.#updatedAt,
+      error: this.#error,
+    };
+  }
+
+  async #resolve(signal: AbortSignal): Promise<EndpointSet> {
+    try {
+      const answer = await this.#deps.resolver.resolve(signal);
+      signal.throwIfAborted();
+      return this.#apply(answer);
+    } catch (cause) {
+      if (signal.aborted) throw new FailoverError('ERR_ENDED', 'Discovery was abandoned', { cause });
+      return this.#keep(cause);
+    }
+  }
+
+  #apply(answer: EndpointSet): EndpointSet {
+    const before = new Map(this.#set?.endpoints.map((endpoint) => [endpoint.id, endpoint]));
+    const added: string[] = [];
+    const changed: string[] = [];
+    const endpoints = answer.endpoints.map((endpoint) => {
+      const known = before.get(endpoint.id);
+      before.delete(endpoint.id);
+      if (!known) added.push(endpoint.id);
+      else if (sameEndpoint(known, endpoint)) return known;
+      else changed.push(endpoint.id);
+      return endpoint;
+    });
+    const removed = [...before.keys()];
+    this.#set = Object.freeze({ ...answer, endpoints: Object.freeze(endpoints) });
+    this.#updatedAt = this.#deps.clock.wallNow();
+    this.#error = null;
+    if (added.length + changed.length + removed.length > 0) {
+      const { source, revision = null } = answer;
+      this.#deps.events.emit('topology', { added, removed, changed, source, revision });
+    }
+    return this.#set;
+  }
+
+  #keep(cause: unknown): EndpointSet {
+    const reason = redactUrls(cause instanceof Error ? cause.message : String(cause));
+    this.#error = reason;
+    const error = new FailoverError('ERR_DISCOVERY', `Discovery failed: ${reason}`, {
+      cause,
+      retryable: true,
+    });
+    this.#deps.events.emit('discovery-error', { source: this.#set?.source ?? null, error });
+    if (!this.#set) throw error;
+    return this.#set;
+  }
+
+  #schedule(): void {
+    const { refreshMs, clock, random } = this.#deps;
+    if (refreshMs === undefined) return;
+    if (this.#timer) clock.clearTimeout(this.#timer);
+    const wait = refreshMs * (1 + REFRESH_JITTER * (2 * random.next() - 1));
+    this.#timer = clock.setTimeout(() => {
+      this.#timer = undefined;
+      this.refresh().catch(() => {
+        // Already reported as `discovery-error`; the next timer is armed.
+      });
+    }, wait);
+  }
+}
+
+function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
+  return (
+    a.url === b.url &&
+    a.priority === b.priority &&
+    a.weight === b.weight &&
+    a.zone === b.zone &&
+    sameOptions(a.options, b.options)
+  );
+}
+
+function sameOptions(a: object, b: object): boolean {
+  const left = Object.entries(a);
+  const right = b as Record<string, unknown>;
+  return left.length === Object.keys(b).length && left.every(([key, value]) => right[key] === value);
+}

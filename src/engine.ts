@@ -1,0 +1,193 @@
+/** What a managed client does behind MQTT.js's methods: publish, subscribe, end, reconnect, tell its status. */
+import type {
+  ClientSubscribeCallback,
+  IClientPublishOptions,
+  IClientSubscribeOptions,
+  IClientSubscribeProperties,
+  IClientUnsubscribeProperties,
+  IConnackPacket,
+  IDisconnectPacket,
+  ISubscriptionMap,
+  Packet,
+  PacketCallback,
+} from 'mqtt';
+import type { MqttCore } from './connection/mqtt-core.js';
+import type { Session } from './connection/session.js';
+import type { SessionStream } from './connection/session-stream.js';
+import type { Supervisor } from './connection/supervisor.js';
+import type { Delivery } from './delivery/delivery.js';
+import type { InFlight } from './delivery/in-flight.js';
+import type { Outbox } from './delivery/outbox.js';
+import type { Watcher } from './discovery/watcher.js';
+import type { Endpoint } from './endpoint.js';
+import type { HealthBook } from './health/health-book.js';
+import type { Clock } from './platform/ports.js';
+import type { ClientStatus, EndpointStatus, Explanation } from './status.js';
+
+export interface EngineDeps {
+  readonly core: MqttCore;
+  readonly session: Session;
+  readonly supervisor: Supervisor;
+  readonly delivery: Delivery;
+  readonly watcher: Watcher;
+  readonly health: HealthBook;
+  readonly outbox: Outbox;
+  readonly inFlight: InFlight;
+  readonly clock: Clock;
+  readonly canDial: (endpoint: Endpoint) => boolean;
+}
+
+/** Milliseconds that a polite `end()` waits for acknowledgements; MQTT.js waits for ever (J8). */
+const END_GRACE_MS = 5_000;
+
+/** The parts of one client behind one face. */
+export class Engine {
+  readonly #deps: EngineDeps;
+
+  constructor(deps: EngineDeps) {
+    this.#deps = deps;
+  }
+
+  /** For MQTT.js's stream builder. */
+  takeStream(): SessionStream {
+    return this.#deps.session.takeStream();
+  }
+
+  /** The stream of a client that has not connected yet. */
+  idleStream(): SessionStream {
+    return this.#deps.session.idleStream();
+  }
+
+  /** Connects, or cuts a wait short. */
+  connect(reason: string): void {
+    this.#deps.supervisor.retryNow(reason);
+  }
+
+  /** Leaves the current connection, if any, and connects again. */
+  reconnect(): void {
+    const { session, supervisor, core } = this.#deps;
+    if (!session.isOpen) {
+      supervisor.retryNow('reconnect() was called');
+      return;
+    }
+    supervisor.stop('reconnect() was called');
+    core.end(false, undefined, () => supervisor.start('reconnect() was called'));
+  }
+
+  publish(
+    topic: string,
+    payload: string | Uint8Array | undefined,
+    options: IClientPublishOptions,
+    callback: PacketCallback | undefined,
+  ): void {
+    this.#deps.delivery.publisher.publish(topic, payload, options, callback);
+  }
+
+  subscribe(
+    topics: string[] | ISubscriptionMap,
+    options: IClientSubscribeOptions | IClientSubscribeProperties | undefined,
+    callback: ClientSubscribeCallback,
+  ): void {
+    this.#deps.delivery.subscriptions.subscribe(topics, options, callback);
+  }
+
+  unsubscribe(
+    topics: string[],
+    options: IClientUnsubscribeProperties | undefined,
+    callback: PacketCallback,
+  ): void {
+    this.#deps.delivery.subscriptions.unsubscribe(topics, options, callback);
+  }
+
+  /** Waits until nothing is unsettled, `graceMs` at most. */
+  async drained(graceMs: number): Promise<void> {
+    const { clock, delivery } = this.#deps;
+    const abort = new AbortController();
+    let timer: ReturnType<Clock['setTimeout']> | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = clock.setTimeout(resolve, graceMs);
+    });
+    await Promise.race([delivery.publisher.settled(abort.signal), late]);
+    abort.abort();
+    if (timer) clock.clearTimeout(timer);
+  }
+
+  /**
+   * Ends the client: waits a little for what is in flight unless `force`, settles the rest with `ERR_ENDED`, and
+   * disconnects. Calls back when MQTT.js has closed.
+   */
+  end(
+    force: boolean,
+    options: Partial<IDisconnectPacket> | undefined,
+    beforeClose: () => void,
+    callback: (error?: Error) => void,
+  ): void {
+    const { session, delivery } = this.#deps;
+    const finish = () => {
+      beforeClose();
+      this.#finish(force, options, callback);
+    };
+    if (force || !session.isOpen || delivery.publisher.unsettled === 0) finish();
+    else void this.drained(END_GRACE_MS).then(finish);
+  }
+
+  #finish(
+    force: boolean,
+    options: Partial<IDisconnectPacket> | undefined,
+    callback: (error?: Error) => void,
+  ): void {
+    const { session, supervisor, delivery, core } = this.#deps;
+    const polite = !force && session.isOpen;
+    supervisor.stop('the client was ended');
+    delivery.abandon();
+    core.end(!polite, options, callback);
+  }
+
+  packetReceived(packet: Packet): void {
+    this.#deps.session.packetReceived(packet);
+  }
+
+  connectEmitted(packet: IConnackPacket): void {
+    this.#deps.session.connectEmitted(packet);
+  }
+
+  absorbs(error: Error): boolean {
+    return this.#deps.session.absorbs(error);
+  }
+
+  status(): ClientStatus {
+    const { core, supervisor, watcher, outbox, inFlight } = this.#deps;
+    const ranking = supervisor.ranking();
+    return {
+      state: supervisor.state,
+      clientId: core.options.clientId ?? '',
+      current: supervisor.current?.id ?? null,
+      home: ranking.find(this.#deps.canDial)?.id ?? null,
+      endpoints: ranking.map((endpoint, rank) => this.#endpointStatus(endpoint, rank)),
+      outbox: {
+        messages: outbox.size + inFlight.size,
+        bytes: outbox.bytes + inFlight.bytes,
+        oldestAgeMs: outbox.oldestAgeMs,
+      },
+      discovery: watcher.status(),
+      counters: supervisor.counters,
+    };
+  }
+
+  /** How `clientId` would be placed now, and why. */
+  explain(clientId: string | undefined): Explanation[] {
+    return this.#deps.supervisor.ranking(clientId).map((endpoint, rank) => {
+      const { id, url, state, reason } = this.#endpointStatus(endpoint, rank);
+      const eligible = state !== 'ejected' && state !== 'unusable';
+      return { id, url, rank, eligible, reason: reason ?? (rank === 0 ? 'first by rank' : 'next by rank') };
+    });
+  }
+
+  #endpointStatus(endpoint: Endpoint, rank: number): EndpointStatus {
+    const { id, url, priority, weight, zone = null } = endpoint;
+    const health = this.#deps.canDial(endpoint)
+      ? this.#deps.health.view(id)
+      : { state: 'unusable' as const, reason: `this runtime cannot dial ${endpoint.scheme}:`, retryAt: null };
+    return { id, url, rank, priority, weight, zone, ...health };
+  }
+}

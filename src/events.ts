@@ -1,0 +1,73 @@
+/** The events a client emits on top of MQTT.js's own. Every payload is one plain object without secrets. */
+import type { FailoverError } from './errors.js';
+
+/** What the client is doing. */
+export type ClientState =
+  | 'idle'
+  | 'discovering'
+  | 'connecting'
+  | 'connected'
+  | 'moving'
+  | 'backoff'
+  | 'conflict'
+  | 'auth-wait'
+  | 'paused'
+  | 'closed'
+  | 'failed';
+
+/** What the client thinks of one endpoint. */
+export type EndpointState = 'healthy' | 'suspect' | 'ejected' | 'probing' | 'draining' | 'down' | 'unusable';
+
+/** Why a queued or in-flight message was given up. */
+export type DropReason = 'overflow' | 'expired' | 'too-large' | 'rejected' | 'poison';
+
+/** Events of a `FailoverClient`, name to payload. Endpoints are named by id. */
+export interface FailoverEvents {
+  /** CONNACK accepted on another endpoint than before. `resumed` is Session Present. */
+  failover: {
+    readonly from: string;
+    readonly to: string;
+    readonly reason: string;
+    /** Milliseconds from the loss of the old link to CONNACK on the new one. */
+    readonly offlineMs: number;
+    readonly resumed: boolean;
+  };
+  /** The client's state changed. */
+  state: { readonly from: ClientState; readonly to: ClientState; readonly reason: string };
+  /** The client's opinion of an endpoint changed; `until` is when it may be used again, in milliseconds since 1970. */
+  health: {
+    readonly endpoint: string;
+    readonly state: EndpointState;
+    readonly reason: string;
+    readonly until: number | null;
+  };
+  /** The endpoint list changed. */
+  topology: {
+    readonly added: readonly string[];
+    readonly removed: readonly string[];
+    readonly changed: readonly string[];
+    readonly source: string;
+    readonly revision: string | null;
+  };
+  /** A publish was given up; its callback got the same error. */
+  dropped: {
+    readonly topic: string;
+    readonly qos: 0 | 1 | 2;
+    readonly reason: DropReason;
+    readonly error: FailoverError;
+  };
+  /** The session was lost between PUBREC and PUBCOMP of a QoS 2 publish: a broker may have delivered it already. */
+  uncertain: {
+    readonly topic: string;
+    readonly qos: 2;
+    readonly reason: string;
+    readonly action: 'republished' | 'rejected';
+  };
+  /** Discovery failed; the last good list stays in use. */
+  'discovery-error': { readonly source: string | null; readonly error: FailoverError };
+}
+
+/** Where the parts of a client report what happened. */
+export interface EventSink {
+  emit<E extends keyof FailoverEvents>(event: E, payload: FailoverEvents[E]): void;
+}

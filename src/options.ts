@@ -1,0 +1,437 @@
+/** The options of a client: their meaning, their defaults, and the only place that checks them. */
+import type { IClientOptions } from 'mqtt';
+import * as v from 'valibot';
+import type { BrokersInput } from './brokers.js';
+import type { OverrideContainer } from './di/tokens.js';
+import { describe, FailoverError, optionError } from './errors.js';
+import type { Selector } from './selection/selector.js';
+
+/** How dials are paced and bounded. */
+export interface DialOptions {
+  /** Milliseconds before the next candidate is tried beside one that has not answered. @defaultValue 250 */
+  readonly staggerMs?: number;
+  /** Transports that may be open or opening at once; CONNECT is sent on one only. @defaultValue 3 */
+  readonly race?: number;
+  /** Milliseconds for TCP, TLS and WebSocket to be established. @defaultValue 5000 */
+  readonly transportTimeoutMs?: number;
+  /** Milliseconds from CONNECT to CONNACK. @defaultValue 10000 */
+  readonly connackTimeoutMs?: number;
+}
+
+/** Waiting between passes over the endpoints: `minMs` + U(0, min(`maxMs`, `baseMs`·2ⁿ)), `maxMs` at most. */
+export interface BackoffOptions {
+  /** `battery` raises the default of `maxMs` to 120 s. @defaultValue 'default' */
+  readonly profile?: 'default' | 'battery';
+  /** Milliseconds that every wait has at least. @defaultValue 1000 */
+  readonly minMs?: number;
+  /** Milliseconds; the random part's range in the first wait. @defaultValue 2000 */
+  readonly baseMs?: number;
+  /** Milliseconds; upper bound of any wait. @defaultValue 30000 */
+  readonly maxMs?: number;
+  /** Milliseconds a connection must hold before the waits start from the beginning. @defaultValue 30000 */
+  readonly resetAfterMs?: number;
+  /** Milliseconds; the first attempt after a drop waits U(0, `spreadMs`), so that a fleet does not return at once. @defaultValue 100 */
+  readonly spreadMs?: number;
+}
+
+/** Floors and ceiling of the adaptive dead-link deadlines. */
+export interface LivenessOptions {
+  /** Milliseconds without an expected acknowledgement before a ping is sent, at least. @defaultValue 1000 */
+  readonly suspectAfterMs?: number;
+  /** Milliseconds for that ping to be answered, at least. @defaultValue 1000 */
+  readonly pingTimeoutMs?: number;
+  /** Milliseconds; neither deadline grows beyond it. @defaultValue 10000 */
+  readonly maxMs?: number;
+}
+
+/** When an endpoint is taken out of rotation. */
+export interface HealthOptions {
+  /** Consecutive failures that eject an endpoint. @defaultValue 2 */
+  readonly failures?: number;
+  /** Milliseconds of the first ejection; the n-th in a row lasts n times as long, plus up to 20 %. @defaultValue 30000 */
+  readonly ejectMs?: number;
+  /** Milliseconds; upper bound of an ejection. @defaultValue 300000 */
+  readonly maxEjectMs?: number;
+  /** Share of ejected endpoints above which ejections are ignored: then they say more about us than about them. @defaultValue 0.5 */
+  readonly panicAbove?: number;
+  /** Milliseconds between probes of the preferred endpoint while on another. @defaultValue 10000 */
+  readonly probeMs?: number;
+}
+
+/** When and how the client returns to its preferred endpoint. */
+export interface FailbackOptions {
+  /** @defaultValue 'auto' */
+  readonly mode?: 'auto' | 'manual' | 'off';
+  /** Milliseconds the preferred endpoint must have been healthy. @defaultValue 60000 */
+  readonly healthyMs?: number;
+  /** Successful probes in a row that are needed. @defaultValue 3 */
+  readonly probes?: number;
+  /** Milliseconds over which the returns of a fleet are spread, by client id. @defaultValue 60000 */
+  readonly windowMs?: number;
+  /** Milliseconds between moves of one client, at least. @defaultValue 300000 */
+  readonly dwellMs?: number;
+}
+
+/** What happens to a publish that does not fit into the outbox. */
+export type OverflowPolicy = 'reject-new' | 'drop-oldest' | 'drop-oldest-qos0' | 'latest-per-topic';
+
+/** Bounds and behaviour of the queue in front of `publish`. */
+export interface OutboxOptions {
+  /** Messages waiting at most. @defaultValue 10000 in Node, 1000 in browsers */
+  readonly maxMessages?: number;
+  /** Bytes waiting or in flight at most: topic, payload and properties. @defaultValue 16 MiB in Node, 1 MiB in browsers */
+  readonly maxBytes?: number;
+  /** Milliseconds a message may wait. @defaultValue no limit */
+  readonly maxAgeMs?: number;
+  /**
+   * `reject-new` refuses the newcomer (a QoS 1 or 2 newcomer evicts waiting QoS 0 first); `drop-oldest` evicts the
+   * oldest; `drop-oldest-qos0` evicts the oldest of QoS 0 and refuses when there is none; `latest-per-topic` keeps
+   * only the newest waiting message of each topic, and refuses new topics when full. @defaultValue 'reject-new'
+   */
+  readonly overflow?: OverflowPolicy;
+  /** Where the queue is kept; memory when left out. */
+  readonly store?: unknown;
+  /** Encodes records of the store. */
+  readonly codec?: unknown;
+  /** Adds an id as MQTT 5 user property, so that receivers can drop duplicates. @defaultValue false */
+  readonly dedupId?: boolean;
+  /** What to do with a QoS 2 publish whose session was lost after PUBREC. @defaultValue 'republish' */
+  readonly qos2?: 'republish' | 'reject';
+  readonly replay?: {
+    /** Queued messages in flight at once; the broker's Receive Maximum bounds it too. @defaultValue 100 */
+    readonly concurrency?: number;
+    /** Queued messages sent per second at most. @defaultValue no limit */
+    readonly perSecond?: number;
+  };
+}
+
+/** How endpoints are found and which of them may be used. */
+export interface DiscoveryOptions {
+  readonly dns?: { readonly servers?: readonly string[]; readonly doh?: string };
+  readonly registry?: { readonly headers?: unknown; readonly pollMs?: number; readonly push?: boolean };
+  readonly topic?: string;
+  /** Milliseconds between refreshes of a list that can change, at least 1000. @defaultValue 30000 */
+  readonly refreshMs?: number;
+  readonly lastKnownGood?: string | false;
+  readonly allowedHosts?: readonly string[];
+  readonly maxEndpoints?: number;
+}
+
+/** Options of ours; each group is optional, as is every field in it. */
+export interface FailoverGroups {
+  /** Where the brokers are; the first argument of `connect` may give it instead. */
+  readonly brokers?: BrokersInput;
+  /** How endpoints are ordered for this client. @defaultValue 'client-id' */
+  readonly selection?: 'client-id' | 'random' | 'ordered' | Selector;
+  /** Endpoints of this zone come first within their tier. */
+  readonly zone?: string;
+  /** Whether broker sessions follow the client to another endpoint. @defaultValue 'auto' */
+  readonly sessions?: 'auto' | 'shared' | 'local';
+  readonly credentials?: unknown;
+  readonly dial?: DialOptions;
+  readonly backoff?: BackoffOptions;
+  readonly liveness?: LivenessOptions;
+  readonly health?: HealthOptions;
+  readonly failback?: FailbackOptions;
+  readonly outbox?: OutboxOptions;
+  readonly discovery?: DiscoveryOptions;
+  readonly tabs?: 'separate' | 'shared';
+  readonly allowInsecure?: boolean;
+  /** Replaces parts in this client's own container; see `tokens`. */
+  readonly overrides?: (container: OverrideContainer) => void;
+}
+
+/** Everything `connect` takes: MQTT.js's options with their meaning, and our groups. */
+export interface FailoverOptions extends IClientOptions, FailoverGroups {}
+
+/** Options after checking, with every default filled in. */
+export interface ResolvedOptions {
+  /** MQTT.js options of the session and transport, ours taken out. */
+  readonly mqtt: IClientOptions;
+  readonly selection: 'client-id' | 'random' | 'ordered' | Selector;
+  readonly zone: string | undefined;
+  readonly dial: Required<DialOptions>;
+  readonly backoff: Required<Omit<BackoffOptions, 'profile'>>;
+  readonly health: Required<HealthOptions>;
+  readonly outbox: {
+    readonly maxMessages: number;
+    readonly maxBytes: number;
+    readonly maxAgeMs: number;
+    readonly overflow: OverflowPolicy;
+    readonly qos2: 'republish' | 'reject';
+    readonly concurrency: number;
+    readonly perSecond: number;
+  };
+  readonly discovery: { readonly refreshMs: number };
+  /** False for `reconnectPeriod: 0`: one pass over the endpoints, and no reconnection. */
+  readonly reconnect: boolean;
+  /** MQTT.js's `connectTimeout`, if given: caps transport and CONNACK together. */
+  readonly attemptTimeoutMs: number;
+  readonly overrides: ((container: OverrideContainer) => void) | undefined;
+}
+
+/** Queue bounds that suit the runtime. */
+export interface PlatformDefaults {
+  readonly maxMessages: number;
+  readonly maxBytes: number;
+}
+
+const ms = (min = 0, what = `a number of milliseconds >= ${min}`) =>
+  v.optional(v.pipe(v.number(what), v.minValue(min, what), v.finite(what)));
+const count = (min: number, what = `an integer >= ${min}`) =>
+  v.optional(v.pipe(v.number(what), v.integer(what), v.minValue(min, what)));
+const oneOf = <const T extends string[]>(...names: T) =>
+  v.optional(v.picklist(names, names.map((name) => `'${name}'`).join(' or ')));
+const text = (what = 'a non-empty string') => v.optional(v.pipe(v.string(what), v.minLength(1, what)));
+const group = <T extends v.ObjectEntries>(entries: T) =>
+  v.optional(v.strictObject(entries, (issue) => (issue.expected === 'never' ? UNKNOWN : 'an object')));
+
+const UNKNOWN = 'unknown';
+const share = 'a number from 0 to 1';
+const flag = v.optional(v.boolean('true or false'));
+
+const GROUPS = v.object({
+  selection: v.optional(
+    v.union(
+      [
+        v.picklist(['client-id', 'random', 'ordered']),
+        v.custom<Selector>((value) => typeof (value as Selector | null)?.rank === 'function'),
+      ],
+      "'client-id', 'random', 'ordered' or an object with a `rank` function",
+    ),
+  ),
+  zone: text('a string of 1 to 64 characters'),
+  sessions: oneOf('auto', 'shared', 'local'),
+  credentials: v.optional(v.function('a function')),
+  dial: group({ staggerMs: ms(10), race: count(1), transportTimeoutMs: ms(1), connackTimeoutMs: ms(1) }),
+  backoff: group({
+    profile: oneOf('default', 'battery'),
+    minMs: ms(),
+    baseMs: ms(),
+    maxMs: ms(1),
+    resetAfterMs: ms(),
+    spreadMs: ms(),
+  }),
+  liveness: group({ suspectAfterMs: ms(1), pingTimeoutMs: ms(1), maxMs: ms(1) }),
+  health: group({
+    failures: count(1),
+    ejectMs: ms(),
+    maxEjectMs: ms(),
+    panicAbove: v.optional(v.pipe(v.number(share), v.minValue(0, share), v.maxValue(1, share))),
+    probeMs: ms(1),
+  }),
+  failback: group({
+    mode: oneOf('auto', 'manual', 'off'),
+    healthyMs: ms(),
+    probes: count(1),
+    windowMs: ms(),
+    dwellMs: ms(),
+  }),
+  outbox: group({
+    maxMessages: count(1),
+    maxBytes: count(1),
+    maxAgeMs: ms(1),
+    overflow: oneOf('reject-new', 'drop-oldest', 'drop-oldest-qos0', 'latest-per-topic'),
+    store: v.optional(v.unknown()),
+    codec: v.optional(v.unknown()),
+    dedupId: flag,
+    qos2: oneOf('republish', 'reject'),
+    replay: group({
+      concurrency: count(1),
+      perSecond: v.optional(v.pipe(v.number('a number > 0'), v.gtValue(0, 'a number > 0'))),
+    }),
+  }),
+  discovery: group({
+    dns: group({
+      servers: v.optional(v.array(v.string('a string'), 'an array of `host:port`')),
+      doh: text('an https URL'),
+    }),
+    registry: group({ headers: v.optional(v.unknown()), pollMs: ms(1_000), push: flag }),
+    topic: text(),
+    refreshMs: ms(1_000),
+    lastKnownGood: v.optional(v.union([v.string(), v.literal(false)], 'a path or name, or false')),
+    allowedHosts: v.optional(v.array(v.string('a string'), 'an array of host names')),
+    maxEndpoints: count(1),
+  }),
+  tabs: oneOf('separate', 'shared'),
+  allowInsecure: flag,
+  overrides: v.optional(v.function('a function')),
+});
+
+/** Names of our option groups: one of them turns a single URL from plain MQTT.js into a managed client. */
+export const GROUP_NAMES: ReadonlySet<string> = new Set(['brokers', ...Object.keys(GROUPS.entries)]);
+
+/** Options that are part of the contract but whose feature is not in this version; refused rather than ignored. */
+const NOT_YET: readonly string[] = [
+  'credentials',
+  'outbox.store',
+  'outbox.codec',
+  'outbox.dedupId',
+  'discovery.dns',
+  'discovery.registry',
+  'discovery.topic',
+  'discovery.lastKnownGood',
+  'discovery.allowedHosts',
+  'discovery.maxEndpoints',
+];
+
+/**
+ * Checks `options` and fills in the defaults.
+ *
+ * @throws {@link FailoverError} `ERR_OPTION` naming the option, what was expected and what came.
+ */
+export function resolveOptions(options: FailoverOptions, defaults: PlatformDefaults): ResolvedOptions {
+  checkGroups(options);
+  checkMqttOptions(options);
+  const { dial = {}, backoff = {}, health = {}, outbox = {}, discovery = {} } = options;
+  const { reconnectPeriod, connectTimeout } = options;
+  const maxMs = backoff.maxMs ?? (backoff.profile === 'battery' ? 120_000 : 30_000);
+  const minMs = backoff.minMs ?? (reconnectPeriod || Math.min(1_000, maxMs));
+  if (minMs > maxMs)
+    throw optionError('backoff.minMs', `a number of milliseconds <= backoff.maxMs (${maxMs})`, minMs);
+  return Object.freeze({
+    mqtt: mqttOptions(options),
+    selection: options.selection ?? 'client-id',
+    zone: options.zone,
+    dial: {
+      staggerMs: dial.staggerMs ?? 250,
+      race: dial.race ?? 3,
+      transportTimeoutMs: dial.transportTimeoutMs ?? 5_000,
+      connackTimeoutMs: dial.connackTimeoutMs ?? 10_000,
+    },
+    backoff: {
+      minMs,
+      maxMs,
+      baseMs: backoff.baseMs ?? 2_000,
+      resetAfterMs: backoff.resetAfterMs ?? 30_000,
+      spreadMs: backoff.spreadMs ?? 100,
+    },
+    health: {
+      failures: health.failures ?? 2,
+      ejectMs: health.ejectMs ?? 30_000,
+      maxEjectMs: health.maxEjectMs ?? 300_000,
+      panicAbove: health.panicAbove ?? 0.5,
+      probeMs: health.probeMs ?? 10_000,
+    },
+    outbox: {
+      maxMessages: outbox.maxMessages ?? defaults.maxMessages,
+      maxBytes: outbox.maxBytes ?? defaults.maxBytes,
+      maxAgeMs: outbox.maxAgeMs ?? Number.POSITIVE_INFINITY,
+      overflow: outbox.overflow ?? 'reject-new',
+      qos2: outbox.qos2 ?? 'republish',
+      concurrency: outbox.replay?.concurrency ?? 100,
+      perSecond: outbox.replay?.perSecond ?? Number.POSITIVE_INFINITY,
+    },
+    discovery: { refreshMs: discovery.refreshMs ?? 30_000 },
+    reconnect: reconnectPeriod !== 0,
+    attemptTimeoutMs: connectTimeout ?? Number.POSITIVE_INFINITY,
+    overrides: options.overrides,
+  });
+}
+
+/**
+ * Checks the client id alone; a plain single-broker client needs no more.
+ *
+ * @param mayBeEmpty - MQTT allows an empty id, which the server replaces; placement by client id cannot use it (R73).
+ * @throws {@link FailoverError} `ERR_OPTION`.
+ */
+export function checkClientId(clientId: unknown, mayBeEmpty: boolean): void {
+  if (clientId === undefined || clientId === null) return;
+  if (typeof clientId !== 'string' || (clientId === '' && !mayBeEmpty)) {
+    throw optionError('clientId', 'a non-empty string', clientId);
+  }
+  if (clientId.includes('\u0000')) throw optionError('clientId', 'free of U+0000 [MQTT-1.5.4-2]', clientId);
+  if (new TextEncoder().encode(clientId).length > 65_535)
+    throw optionError('clientId', 'at most 65535 bytes', clientId);
+}
+
+function checkGroups(options: FailoverOptions): void {
+  const result = v.safeParse(GROUPS, withoutUndefined(options));
+  const issue = result.issues?.[0];
+  if (issue) {
+    const path = v.getDotPath(issue) ?? '';
+    if (issue.message !== UNKNOWN) throw optionError(path, issue.message, issue.input);
+    throw new FailoverError('ERR_OPTION', `Option \`${path}\` is unknown; known here: ${knownKeys(path)}`);
+  }
+  for (const path of NOT_YET) {
+    const value = path
+      .split('.')
+      .reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], options);
+    if (value !== undefined && value !== false) {
+      throw new FailoverError(
+        'ERR_OPTION',
+        `Option \`${path}\` is not available in this version, got ${describe(value)}`,
+      );
+    }
+  }
+}
+
+/** Keys that the group around `path` knows. */
+function knownKeys(path: string): string {
+  let schema: unknown = GROUPS;
+  for (const key of path.split('.').slice(0, -1)) {
+    const entry = (schema as { entries: Record<string, { wrapped?: unknown }> }).entries[key];
+    schema = entry?.wrapped ?? entry;
+  }
+  return Object.keys((schema as { entries: object }).entries).join(', ');
+}
+
+/** Strict objects count a key with the value `undefined` as present; for users it is absent. */
+function withoutUndefined(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype)
+    return value;
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, item]) =>
+      item === undefined ? [] : [[key, withoutUndefined(item)]],
+    ),
+  );
+}
+
+function checkMqttOptions(options: FailoverOptions): void {
+  checkClientId(options.clientId, options.selection === 'random' || options.selection === 'ordered');
+  for (const store of ['incomingStore', 'outgoingStore'] as const) {
+    if (options[store]) {
+      throw new FailoverError(
+        'ERR_OPTION',
+        `Option \`${store}\` cannot be used with several brokers: use \`outbox.store\``,
+      );
+    }
+  }
+  if (options.messageIdProvider) {
+    throw new FailoverError(
+      'ERR_OPTION',
+      'Option `messageIdProvider` cannot be used with several brokers: packet ids in flight must survive a fail-over',
+    );
+  }
+  for (const name of ['reconnectPeriod', 'connectTimeout', 'keepalive'] as const) {
+    const value: unknown = options[name];
+    if (value !== undefined && !(typeof value === 'number' && value >= 0 && Number.isFinite(value))) {
+      throw optionError(name, 'a number >= 0', value);
+    }
+  }
+  if (options.protocolVersion !== undefined && ![3, 4, 5].includes(options.protocolVersion)) {
+    throw optionError('protocolVersion', '3, 4 or 5', options.protocolVersion);
+  }
+  if (options.clean === false && !options.clientId) {
+    throw optionError('clientId', 'given when `clean` is false', options.clientId);
+  }
+}
+
+/** Our groups and what named the one broker of MQTT.js are taken out; what is left is for every endpoint. */
+function mqttOptions(options: FailoverOptions): IClientOptions {
+  const taken = new Set([
+    ...GROUP_NAMES,
+    'servers',
+    'host',
+    'hostname',
+    'port',
+    'protocol',
+    'path',
+    'query',
+    'auth',
+    'href',
+  ]);
+  return Object.fromEntries(
+    Object.entries(options).filter(([key, value]) => value !== undefined && !taken.has(key)),
+  ) as IClientOptions;
+}

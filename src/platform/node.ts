@@ -1,0 +1,145 @@
+/** Node's clock, chance and sockets. */
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import type { IClientOptions } from 'mqtt';
+import { createWebSocketStream, WebSocket, type ClientOptions as WebSocketOptions } from 'ws';
+import type { Endpoint } from '../endpoint.js';
+import type { Clock, DialTarget, Network, Platform, Random, Timer, Transport } from './ports.js';
+
+const clock: Clock = {
+  now: () => performance.now(),
+  wallNow: () => Date.now(),
+  setTimeout: (callback, ms) => setTimeout(callback, ms) as unknown as Timer,
+  clearTimeout: (timer) => clearTimeout(timer as unknown as NodeJS.Timeout),
+};
+
+const random: Random = { next: () => Math.random() };
+
+/** TCP and TLS by Node, WebSocket by `ws`, the package that MQTT.js uses itself. */
+class NodeNetwork implements Network {
+  readonly schemes = new Set(['mqtt', 'mqtts', 'ws', 'wss'] as const);
+
+  open({ endpoint, options }: DialTarget, signal: AbortSignal): Promise<Transport> {
+    switch (endpoint.scheme) {
+      case 'mqtt':
+        return openSocket(() => connectTcp({ host: endpoint.host, port: endpoint.port }), 'connect', signal);
+      case 'mqtts':
+        return openSocket(() => connectTls(tlsOptions(endpoint, options)), 'secureConnect', signal);
+      case 'ws':
+      case 'wss':
+        return openWebSocket(endpoint, options, signal);
+    }
+  }
+}
+
+/**
+ * The endpoint's own name for SNI and the certificate check, whatever was dialed before (R85, J1). IP addresses have
+ * no SNI and are checked as such (RFC 9525 §6.4).
+ */
+function tlsOptions(endpoint: Endpoint, options: IClientOptions): ConnectionOptions {
+  const { host, port } = endpoint;
+  const { servername = isIP(host) === 0 ? host : undefined, rejectUnauthorized } = options;
+  const {
+    path: _path,
+    protocol: _protocol,
+    timeout: _timeout,
+    ...rest
+  } = options as IClientOptions & { timeout?: number };
+  return {
+    ...(rest as ConnectionOptions),
+    host,
+    port,
+    rejectUnauthorized: rejectUnauthorized !== false,
+    ...(servername === undefined ? {} : { servername }),
+  };
+}
+
+function openSocket(connect: () => Socket, ready: string, signal: AbortSignal): Promise<Transport> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const socket = connect();
+    const settle = () => {
+      signal.removeEventListener('abort', onAbort);
+      socket.off('error', onError);
+      socket.off('close', onClose);
+      socket.off(ready, onReady);
+    };
+    const fail = (error: Error) => {
+      settle();
+      // A destroyed socket may still report an error that nobody waits for.
+      socket.on('error', () => {});
+      socket.destroy();
+      reject(error);
+    };
+    const onAbort = () => fail(signal.reason);
+    const onError = (error: Error) => fail(error);
+    const onClose = () => fail(new Error('the connection was closed before it was established'));
+    const onReady = () => {
+      settle();
+      // MQTT packets are small and each is written at once: waiting to fill a segment only delays them.
+      socket.setNoDelay(true);
+      resolve(socket);
+    };
+    signal.addEventListener('abort', onAbort);
+    socket.on('error', onError);
+    socket.on('close', onClose);
+    socket.on(ready, onReady);
+  });
+}
+
+/** TLS options that MQTT.js hands on to `ws`. */
+const WSS_OPTIONS = ['rejectUnauthorized', 'ca', 'cert', 'key', 'pfx', 'passphrase', 'servername'] as const;
+
+function openWebSocket(endpoint: Endpoint, options: IClientOptions, signal: AbortSignal): Promise<Transport> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const socket = createWebSocket(endpoint, options);
+    const settle = () => {
+      signal.removeEventListener('abort', onAbort);
+      socket.removeListener('open', onOpen);
+      socket.removeListener('error', fail);
+      socket.removeListener('close', onClose);
+      socket.removeListener('unexpected-response', onResponse);
+    };
+    const fail = (error: Error) => {
+      settle();
+      socket.on('error', () => {});
+      socket.terminate();
+      reject(error);
+    };
+    const onAbort = () => fail(signal.reason);
+    const onClose = () => fail(new Error('the WebSocket was closed before it was open'));
+    const onResponse = (_request: unknown, response: { statusCode?: number }) =>
+      fail(new Error(`the WebSocket upgrade was answered with HTTP status ${response.statusCode}`));
+    const onOpen = () => {
+      settle();
+      const stream = createWebSocketStream(socket, options.wsOptions as object);
+      // The stream waits for the peer's close frame; a broken peer sends none.
+      socket.on('close', () => stream.destroy());
+      resolve(stream);
+    };
+    signal.addEventListener('abort', onAbort);
+    socket.on('open', onOpen);
+    socket.on('error', fail);
+    socket.on('close', onClose);
+    socket.on('unexpected-response', onResponse);
+  });
+}
+
+function createWebSocket({ url, path, scheme }: Endpoint, options: IClientOptions): WebSocket {
+  const { protocolId, protocolVersion, wsOptions, transformWsUrl, createWebsocket } = options;
+  const subprotocol = protocolId === 'MQIsdp' && protocolVersion === 3 ? 'mqttv3.1' : 'mqtt';
+  const plain = url.replace(/^(\w+:\/\/[^/]+).*/, `$1${path}`);
+  const target = transformWsUrl ? transformWsUrl(plain, options, undefined as never) : plain;
+  if (createWebsocket)
+    return createWebsocket(target, [subprotocol], { ...options, wsOptions: wsOptions ?? {} });
+  const tls = scheme === 'wss' ? pick(options, WSS_OPTIONS) : {};
+  return new WebSocket(target, [subprotocol], { ...tls, ...wsOptions } as WebSocketOptions);
+}
+
+function pick(options: object, names: readonly string[]): object {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => names.includes(name)));
+}
+
+/** The runtime of Node. */
+export const nodePlatform: Platform = { clock, random, network: new NodeNetwork() };

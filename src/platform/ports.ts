@@ -1,0 +1,81 @@
+/**
+ * What the outside world must provide: time, chance and connections.
+ *
+ * Everything else in the library is a function of these, so the same code runs on a real machine, in a page, and
+ * under the virtual clock of the tests. `node.ts` and `browser.ts` implement them.
+ */
+import type { IClientOptions } from 'mqtt';
+import type { Endpoint, Scheme } from '../endpoint.js';
+
+declare const TIMER: unique symbol;
+/** An armed timer of a {@link Clock}; opaque. */
+export interface Timer {
+  readonly [TIMER]?: never;
+}
+
+/** Time. All delays use `now`, which never jumps; wall time is only for data that outlives the process (R163). */
+export interface Clock {
+  /** Monotonic milliseconds since an arbitrary start. */
+  now(): number;
+  /** Milliseconds since 1970; may jump. */
+  wallNow(): number;
+  /** Calls `callback` once, `ms` milliseconds from now or later. */
+  setTimeout(callback: () => void, ms: number): Timer;
+  /** Disarms a timer; harmless when it has fired. */
+  clearTimeout(timer: Timer): void;
+}
+
+/** Chance, for jitter. */
+export interface Random {
+  /** A number drawn uniformly from [0, 1). */
+  next(): number;
+}
+
+/**
+ * An open byte stream to one endpoint: TCP connected, TLS verified, WebSocket upgraded. Nothing of MQTT was sent yet.
+ *
+ * The subset of a Node `Duplex` that MQTT.js and mqtt-packet use, so that `net.Socket` and `tls.TLSSocket` are
+ * transports as they are and a browser WebSocket needs only a thin wrapper.
+ */
+export interface Transport {
+  write(chunk: Uint8Array | string, encoding?: BufferEncoding): boolean;
+  cork(): void;
+  uncork(): void;
+  /** Closes the sending side after what was written. */
+  end(): unknown;
+  /** Closes at once. */
+  destroy(error?: Error): unknown;
+  /** Hands every received chunk to `sink`, minding its back-pressure. */
+  pipe(sink: TransportSink): unknown;
+  on(event: 'data', listener: (chunk: Uint8Array) => void): unknown;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  on(event: 'close' | 'drain' | 'end', listener: () => void): unknown;
+}
+
+/** Where a transport delivers what it receives; MQTT.js gives a readable-stream `Writable`. */
+export type TransportSink = NodeJS.WritableStream;
+
+/** One endpoint to connect to, with the options that hold for this attempt alone. */
+export interface DialTarget {
+  readonly endpoint: Endpoint;
+  /** MQTT.js options of the client with those of the endpoint laid over; a fresh object per attempt (C4). */
+  readonly options: IClientOptions;
+}
+
+/** Opens transports. */
+export interface Network {
+  /** Schemes this runtime can dial. */
+  readonly schemes: ReadonlySet<Scheme>;
+  /**
+   * Opens a transport, or rejects with the platform's error. Aborting `signal` closes whatever was opened so far
+   * and rejects.
+   */
+  open(target: DialTarget, signal: AbortSignal): Promise<Transport>;
+}
+
+/** Everything a runtime provides. */
+export interface Platform {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly network: Network;
+}

@@ -1,0 +1,47 @@
+/** Public names that are the same in every runtime; the entries add `connect` and `connectAsync`. */
+export {
+  type BrokerFunction,
+  type BrokerSources,
+  type BrokerSpec,
+  type BrokersInput,
+  type ParsedBrokers,
+  parseBrokers,
+} from './brokers.js';
+export { FailoverClient, type FailoverEventCallbacks } from './client.js';
+export type { Dialed, Dialer, DialFailure } from './connection/dialer.js';
+export { type OverrideContainer, type PartToken, tokens } from './di/tokens.js';
+export type { EndpointSet, Resolver } from './discovery/resolver.js';
+export type { DiscoveryStatus } from './discovery/watcher.js';
+export type { Endpoint, Scheme } from './endpoint.js';
+export {
+  FailoverError,
+  type FailoverErrorCode,
+  type FailoverErrorDetails,
+  isFailoverError,
+} from './errors.js';
+export type { ClientState, DropReason, EndpointState, FailoverEvents } from './events.js';
+export * from './mqtt-exports.js';
+export type {
+  BackoffOptions,
+  DialOptions,
+  DiscoveryOptions,
+  FailbackOptions,
+  FailoverGroups,
+  FailoverOptions,
+  HealthOptions,
+  LivenessOptions,
+  OutboxOptions,
+  OverflowPolicy,
+} from './options.js';
+export type {
+  Clock,
+  DialTarget,
+  Network,
+  Random,
+  Timer,
+  Transport,
+  TransportSink,
+} from './platform/ports.js';
+export { type Rankable, type RankOptions, rank } from './selection/rank.js';
+export type { Selector } from './selection/selector.js';
+export type { ClientStatus, EndpointStatus, Explanation } from './status.js';
