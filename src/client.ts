@@ -131,7 +131,6 @@ export class FailoverClient extends MqttClient {
 
   override connect(): this {
     if (!this.#engine) return super.connect();
-    this.#revive();
     this.#engine.connect('connect() was called');
     return this;
   }
@@ -139,8 +138,7 @@ export class FailoverClient extends MqttClient {
   /** Connects again: after `end`, during a wait, or instead of the present connection. Nothing queued is lost. */
   override reconnect(options?: Pick<IClientOptions, 'incomingStore' | 'outgoingStore'>): this {
     if (!this.#engine) return super.reconnect(options) as this;
-    this.#revive();
-    this.#engine.reconnect();
+    this.#engine.reconnect('reconnect() was called');
     return this;
   }
 
@@ -241,14 +239,6 @@ export class FailoverClient extends MqttClient {
     engine.end(force, packet, beforeClose, done);
   }
 
-  #revive(): void {
-    this.disconnecting = false;
-    if (!this.disconnected) return;
-    // As in MQTT.js's `reconnect`: `end` closed the store of inbound QoS 2 messages.
-    this.incomingStore = new mqtt.Store();
-    this.disconnected = false;
-  }
-
   #validTopics(topics: string[], callback: (error: Error) => void): boolean {
     const invalid = mqtt.validateTopics(topics);
     if (invalid === null) return true;
@@ -275,13 +265,29 @@ export class FailoverClient extends MqttClient {
       get connected() {
         return client.connected;
       },
-      connect: () => super.connect(),
+      client,
+      connect: () => {
+        // Acknowledgements that MQTT.js kept for a connection that is gone mean nothing to the next.
+        client.queue.length = 0;
+        super.connect();
+      },
       publish: (topic, payload, options, callback) =>
         super.publish(topic, payload as Buffer, options, callback as never),
       subscribe: (topics, options, callback) => super.subscribe(topics, options as never, callback as never),
       unsubscribe: (topics, options, callback) =>
         super.unsubscribe(topics, options as never, callback as never),
-      end: (force, options, callback) => super.end(force, options as never, callback),
+      revive: () => {
+        client.disconnecting = false;
+        if (!client.disconnected) return;
+        // As in MQTT.js's `reconnect`: `end` closed the store of inbound QoS 2 messages.
+        client.incomingStore = new mqtt.Store();
+        client.disconnected = false;
+      },
+      end: (force, options, callback) => {
+        // MQTT.js waits for what is in `outgoing`, for ever if the acknowledgement does not come (J8).
+        for (const id of Object.keys(client.outgoing)) delete client.outgoing[Number(id)];
+        super.end(force, options as never, callback);
+      },
       writePacket: (packet) => writePacket(client, packet),
       forget: (id) => {
         delete client.outgoing[id];

@@ -60,18 +60,14 @@ export class Engine {
 
   /** Connects, or cuts a wait short. */
   connect(reason: string): void {
+    this.#deps.core.revive();
     this.#deps.supervisor.retryNow(reason);
   }
 
   /** Leaves the current connection, if any, and connects again. */
-  reconnect(): void {
-    const { session, supervisor, core } = this.#deps;
-    if (!session.isOpen) {
-      supervisor.retryNow('reconnect() was called');
-      return;
-    }
-    supervisor.stop('reconnect() was called');
-    core.end(false, undefined, () => supervisor.start('reconnect() was called'));
+  reconnect(reason: string): void {
+    this.#deps.core.revive();
+    this.#deps.supervisor.restart(reason);
   }
 
   publish(
@@ -167,7 +163,7 @@ export class Engine {
       outbox: {
         messages: outbox.size + inFlight.size,
         bytes: outbox.bytes + inFlight.bytes,
-        oldestAgeMs: outbox.oldestAgeMs,
+        oldestAgeMs: Math.max(outbox.oldestAgeMs, inFlight.oldestAgeMs(this.#deps.clock.now())),
       },
       discovery: watcher.status(),
       counters: supervisor.counters,

@@ -2,6 +2,7 @@
 import type { IClientOptions } from 'mqtt';
 import type { Endpoint } from '../endpoint.js';
 import type { DialTarget } from '../platform/ports.js';
+import type { MqttCore } from './mqtt-core.js';
 
 /** Fields that MQTT.js reads from the client's live options when it writes CONNECT. */
 const CONNECT_FIELDS = [
@@ -23,20 +24,26 @@ const CONNECT_FIELDS = [
  * field that is not as this class left it is the application's new value for all endpoints.
  */
 export class ConnectOptions {
+  readonly #core: Pick<MqttCore, 'options' | 'client'>;
   readonly #live: IClientOptions;
   readonly #base: Record<string, unknown> = {};
   #applied: Record<string, unknown> = {};
 
-  constructor(live: IClientOptions) {
-    this.#live = live;
-    for (const field of CONNECT_FIELDS) this.#base[field] = live[field];
+  constructor(core: Pick<MqttCore, 'options' | 'client'>) {
+    this.#core = core;
+    this.#live = core.options;
+    for (const field of CONNECT_FIELDS) this.#base[field] = this.#live[field];
     this.#applied = { ...this.#base };
   }
 
   /** Fresh options for dialing `endpoint`. */
   target(endpoint: Endpoint): DialTarget {
     this.#noticeChanges();
-    return { endpoint, options: { ...this.#live, ...(this.#base as IClientOptions), ...endpoint.options } };
+    const options: IClientOptions = { ...this.#live, ...(this.#base as IClientOptions), ...endpoint.options };
+    const { transformWsUrl } = options;
+    if (transformWsUrl)
+      options.transformWsUrl = (url, given) => transformWsUrl(url, given, this.#core.client);
+    return { endpoint, options };
   }
 
   /** Makes the live options those of `endpoint`; CONNECT is written from them next. */

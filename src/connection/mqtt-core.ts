@@ -12,6 +12,7 @@ import type {
   IClientUnsubscribeProperties,
   IDisconnectPacket,
   ISubscriptionMap,
+  MqttClient,
   Packet,
   PacketCallback,
 } from 'mqtt';
@@ -20,6 +21,8 @@ export interface MqttCore {
   /** The live options; CONNECT is built from them. */
   readonly options: IClientOptions;
   readonly connected: boolean;
+  /** The client itself, for callbacks that MQTT.js gives it to. */
+  readonly client: MqttClient;
   /** Sends CONNECT over the stream that the stream builder returns. */
   connect(): void;
   publish(
@@ -38,7 +41,9 @@ export interface MqttCore {
     options: IClientUnsubscribeProperties | undefined,
     callback: PacketCallback,
   ): void;
-  /** Disconnects; `force` skips DISCONNECT. */
+  /** Undoes `end`, so that publishes are taken again. */
+  revive(): void;
+  /** Disconnects; `force` skips DISCONNECT. Whatever waits for an acknowledgement was settled before. */
   end(
     force: boolean,
     options: Partial<IDisconnectPacket> | undefined,

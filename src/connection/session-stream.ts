@@ -28,6 +28,8 @@ export class SessionStream extends EventEmitter<'close' | 'drain' | 'error'> {
   #endTimer: Timer | undefined;
   /** As in Node's streams; MQTT.js does not ask, we do. */
   destroyed = false;
+  /** Whether received bytes are being parsed right now: an error is the peer's then. */
+  parsing = false;
 
   /** @param transport - Left out for the stream of a client that has not connected yet: it leads nowhere. */
   constructor(transport: Transport | undefined, url: string, clock: Clock, observer: StreamObserver) {
@@ -46,6 +48,18 @@ export class SessionStream extends EventEmitter<'close' | 'drain' | 'error'> {
   }
 
   pipe(sink: TransportSink): TransportSink {
+    const parser = sink as TransportSink & {
+      _write(chunk: unknown, encoding: string, done: () => void): void;
+    };
+    const parse = parser._write.bind(parser);
+    parser._write = (chunk, encoding, done) => {
+      this.parsing = true;
+      try {
+        parse(chunk, encoding, done);
+      } finally {
+        this.parsing = false;
+      }
+    };
     this.#transport?.pipe(sink);
     return sink;
   }

@@ -95,6 +95,15 @@ export class Session {
     if (this.#phase !== 'closed') this.#phase = 'ending';
   }
 
+  /** Leaves the connection politely, without a report; resolves when it has closed. */
+  close(): Promise<void> {
+    const stream = this.#stream;
+    if (!stream || this.#phase === 'closed') return Promise.resolve();
+    if (this.#phase === 'open') this.#core.writePacket({ cmd: 'disconnect' });
+    this.abandon();
+    return new Promise((resolve) => stream.end(resolve));
+  }
+
   /** MQTT.js received a packet and has not acted on it yet. */
   packetReceived(packet: Packet): void {
     if (packet.cmd === 'connack') this.#connack(packet);
@@ -103,15 +112,17 @@ export class Session {
 
   /**
    * Whether an `error` that MQTT.js is about to emit is only the end of one connection, which the listener hears of.
+   *
+   * So it is when MQTT.js has closed the connection already, and when the peer sent something malformed: MQTT.js
+   * would go on reading, where the protocol asks for the connection to be closed [MQTT-4.13.1-1].
    */
   absorbs(error: Error): boolean {
     if (this.#phase === 'closed' || this.#phase === 'ending') return false;
-    const { endpoint } = this.#target as DialTarget;
-    if (this.#stream?.destroyed) {
-      this.#verdict ??= this.#linkError(endpoint, error.message, error);
-      return true;
-    }
-    return false;
+    const { endpoint, options } = this.#target as DialTarget;
+    const malformed = this.#stream?.parsing === true && options.customHandleAcks === undefined;
+    if (!this.#stream?.destroyed && !malformed) return false;
+    this.fail(this.#linkError(endpoint, error.message, error));
+    return true;
   }
 
   #connack(packet: IConnackPacket): void {

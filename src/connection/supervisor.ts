@@ -122,14 +122,33 @@ export class Supervisor {
     else this.start(reason);
   }
 
+  /** Leaves the present connection politely, if there is one, and starts over. */
+  restart(reason: string): void {
+    if (!this.#link) {
+      this.retryNow(reason);
+      return;
+    }
+    const state: State = { name: 'connecting' };
+    this.#dropLink();
+    this.#enter(state, reason);
+    void this.#deps.session.close().then(() => {
+      if (this.#state === state) this.#beginPass(reason);
+    });
+  }
+
   /** Gives up whatever is under way. The session, if any, is left to the caller. */
   stop(reason: string): void {
     this.#deps.watcher.stop();
     this.#deps.session.abandon();
+    this.#dropLink();
+    this.#enter({ name: 'closed' }, reason);
+  }
+
+  /** Forgets the link without counting it as lost: we leave it ourselves. */
+  #dropLink(): void {
     if (this.#link) this.#deps.links.linkDown();
     this.#link = undefined;
     this.#lost = undefined;
-    this.#enter({ name: 'closed' }, reason);
   }
 
   get #clientId(): string {
@@ -162,10 +181,12 @@ export class Supervisor {
   }
 
   #beginPass(reason: string): void {
-    if (!this.#deps.watcher.current) {
+    const { watcher, health } = this.#deps;
+    if (!watcher.current) {
       this.#discover(reason);
       return;
     }
+    health.retain(new Set(watcher.current.endpoints.map(({ id }) => id)));
     const abort = new AbortController();
     const state: State = { name: 'connecting', leave: () => abort.abort() };
     this.#enter(state, reason);

@@ -33,6 +33,12 @@ export class InFlight implements IStore {
     return this.#bytes;
   }
 
+  /** Milliseconds since the oldest message in flight was published; 0 when there is none. */
+  oldestAgeMs(now: number): number {
+    const [oldest] = this.#entries.values();
+    return oldest ? now - oldest.message.publishedAt : 0;
+  }
+
   has(id: number): boolean {
     return this.#entries.has(id);
   }

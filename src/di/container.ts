@@ -126,7 +126,7 @@ function registerConnection(
     const transportTimeoutMs = Math.min(dial.transportTimeoutMs, attemptTimeoutMs);
     return new RacingDialer(part(c, tokens.network), part(c, tokens.clock), { ...dial, transportTimeoutMs });
   });
-  register(CONNECT_OPTIONS, (c) => new ConnectOptions(c.resolve(CORE).options));
+  register(CONNECT_OPTIONS, (c) => new ConnectOptions(c.resolve(CORE)));
   register(SESSION, (c) => new Session(c.resolve(CORE), c.resolve(CONNECT_OPTIONS), part(c, tokens.clock)));
   register(SUPERVISOR, (c) => {
     const network = part(c, tokens.network);
