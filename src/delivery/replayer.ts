@@ -79,8 +79,8 @@ export class Replayer {
         await this.#target.quotaChanged();
       }
       if (signal.aborted) return;
-      // Aborted tasks reject; their messages are in flight and settle on the next connection.
-      queue.add(() => this.#sendNext(), { signal }).catch(() => {});
+      // The signal is asked, not handed over: p-queue would hang a listener on it for every message.
+      void queue.add(() => (signal.aborted ? Promise.resolve() : this.#sendNext()));
     }
   }
 

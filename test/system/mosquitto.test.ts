@@ -1,0 +1,153 @@
+// The client against real mosquitto processes: what a broker of another make does when it dies, stops and returns.
+// World: three independent mosquitto 2 nodes, TCP and WebSocket. Real: everything. Fake: nothing.
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import mqtt from 'mqtt';
+import {
+  connectAsync,
+  type FailoverClient,
+  type FailoverEvents,
+  type FailoverOptions,
+} from '../../src/index.js';
+import { once, until } from '../support/events.js';
+import { type Mosquitto, mosquittos } from '../support/mosquitto.js';
+
+/** Every reading that arrives at any of the brokers, as an independent subscriber sees it. */
+async function watch(brokers: readonly Mosquitto[]): Promise<{ seen: string[] } & AsyncDisposable> {
+  const seen: string[] = [];
+  const watchers = await Promise.all(
+    brokers.map(async ({ url }) => {
+      const watcher = await mqtt.connectAsync(url, { reconnectPeriod: 50 });
+      watcher.on('message', (_topic, payload) => seen.push(payload.toString()));
+      await watcher.subscribeAsync('readings/#', { qos: 1 });
+      return watcher;
+    }),
+  );
+  return {
+    seen,
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all(watchers.map((watcher) => watcher.endAsync(true)));
+    },
+  };
+}
+
+function brokerOf(client: FailoverClient, brokers: readonly Mosquitto[]): Mosquitto {
+  const { current } = client.status();
+  const broker = brokers.find(
+    ({ port, wsPort }) => current === `127.0.0.1:${port}` || current === `127.0.0.1:${wsPort}`,
+  );
+  assert.ok(broker, `connected to ${current}`);
+  return broker;
+}
+
+const VARIANTS: readonly { name: string; url: (broker: Mosquitto) => string; options: FailoverOptions }[] = [
+  { name: 'MQTT 3.1.1 over TCP', url: ({ url }) => url, options: { protocolVersion: 4 } },
+  { name: 'MQTT 5 over TCP', url: ({ url }) => url, options: { protocolVersion: 5 } },
+  { name: 'MQTT 5 over WebSocket', url: ({ wsUrl }) => wsUrl, options: { protocolVersion: 5 } },
+];
+
+describe('three mosquitto nodes', () => {
+  for (const { name, url, options } of VARIANTS) {
+    it(`loses nothing at QoS 1 when its node is killed: ${name}`, async () => {
+      await using brokers = await mosquittos(3);
+      await using watcher = await watch(brokers);
+      const client = await connectAsync(brokers.map(url), { clientId: 'device-7', ...options });
+      try {
+        const published: Promise<unknown>[] = [];
+        const send = (n: number) => published.push(client.publishAsync('readings/a', `${n}`, { qos: 1 }));
+        for (let n = 0; n < 50; n += 1) send(n);
+        const moved = once<[FailoverEvents['failover']]>(client, 'failover');
+        const dying = brokerOf(client, brokers);
+        const killed = dying.kill();
+        for (let n = 50; n < 100; n += 1) send(n);
+        await killed;
+        const [failover] = await moved;
+        await Promise.all(published);
+        assert.notEqual(failover.to, failover.from);
+        const missing = () =>
+          Array.from({ length: 100 }, (_, n) => `${n}`).filter((n) => !watcher.seen.includes(n));
+        await until(() => missing().length === 0, { what: () => `readings ${missing()} to arrive` });
+      } finally {
+        await client.endAsync();
+      }
+    });
+  }
+
+  it('takes its subscriptions along', async () => {
+    await using brokers = await mosquittos(3);
+    const client = await connectAsync(
+      brokers.map((b) => b.url),
+      { clientId: 'device-7', protocolVersion: 5 },
+    );
+    try {
+      await client.subscribeAsync({ 'cmd/a': { qos: 1 }, 'cmd/b': { qos: 0 } });
+      const moved = once(client, 'failover');
+      await brokerOf(client, brokers).kill();
+      await moved;
+      const control = await mqtt.connectAsync(brokerOf(client, brokers).url);
+      const command = once<[string, Buffer]>(client, 'message');
+      // The SUBACK may still be on its way.
+      const again = setInterval(() => control.publish('cmd/a', 'go', { qos: 1 }), 50);
+      const [topic, payload] = await command;
+      clearInterval(again);
+      await control.endAsync();
+      assert.deepEqual([topic, payload.toString()], ['cmd/a', 'go']);
+    } finally {
+      await client.endAsync();
+    }
+  });
+
+  it('leaves a node that shuts down in order, and one that is frozen before CONNACK', async () => {
+    await using brokers = await mosquittos(3);
+    const client = await connectAsync(
+      brokers.map((b) => b.url),
+      {
+        clientId: 'device-7',
+        dial: { connackTimeoutMs: 300 },
+        backoff: { spreadMs: 0 },
+      },
+    );
+    try {
+      const [home, second, third] = client.status().endpoints.map(({ id }) => id);
+      const node = (id: string | undefined) =>
+        brokers.find(({ port }) => id === `127.0.0.1:${port}`) as Mosquitto;
+      node(second).freeze();
+      const moved = once<[FailoverEvents['failover']]>(client, 'failover');
+      await node(home).kill('SIGTERM');
+      const [failover] = await moved;
+      node(second).thaw();
+      assert.equal(failover.to, third);
+      assert.equal(client.status().endpoints[1]?.state, 'suspect');
+    } finally {
+      await client.endAsync();
+    }
+  });
+
+  it('waits out the loss of all nodes and delivers what was published meanwhile, in order', async () => {
+    await using brokers = await mosquittos(3);
+    const client = await connectAsync(
+      brokers.map((b) => b.url),
+      {
+        clientId: 'device-7',
+        backoff: { minMs: 100, baseMs: 100, maxMs: 300 },
+      },
+    );
+    try {
+      const down = until(() => client.status().state === 'backoff' && client.status().counters.failedPasses, {
+        what: 'a failed pass',
+      });
+      await Promise.all(brokers.map((broker) => broker.kill()));
+      const published = Array.from({ length: 20 }, (_, n) =>
+        client.publishAsync('readings/a', `${n}`, { qos: 1 }),
+      );
+      await down;
+      await brokers[1]?.start();
+      await using watcher = await watch([brokers[1] as Mosquitto]);
+      await Promise.all(published);
+      await until(() => watcher.seen.length > 0 || client.connected, { what: 'the connection' });
+      assert.equal(client.status().outbox.messages, 0);
+    } finally {
+      await client.endAsync();
+    }
+  });
+});
