@@ -2,6 +2,7 @@
 import type { IClientOptions } from 'mqtt';
 import * as v from 'valibot';
 import type { BrokersInput } from './brokers.js';
+import type { OverflowPolicy } from './delivery/outbox.js';
 import type { OverrideContainer } from './di/tokens.js';
 import { describe, FailoverError, optionError } from './errors.js';
 import type { Selector } from './selection/selector.js';
@@ -71,9 +72,6 @@ export interface FailbackOptions {
   /** Milliseconds between moves of one client, at least. @defaultValue 300000 */
   readonly dwellMs?: number;
 }
-
-/** What happens to a publish that does not fit into the outbox. */
-export type OverflowPolicy = 'reject-new' | 'drop-oldest' | 'drop-oldest-qos0' | 'latest-per-topic';
 
 /** Bounds and behaviour of the queue in front of `publish`. */
 export interface OutboxOptions {

@@ -9,6 +9,7 @@ export {
 } from './brokers.js';
 export { FailoverClient, type FailoverEventCallbacks } from './client.js';
 export type { Dialed, Dialer, DialFailure } from './connection/dialer.js';
+export type { OverflowPolicy } from './delivery/outbox.js';
 export { type OverrideContainer, type PartToken, tokens } from './di/tokens.js';
 export type { EndpointSet, Resolver } from './discovery/resolver.js';
 export type { DiscoveryStatus } from './discovery/watcher.js';
@@ -31,7 +32,6 @@ export type {
   HealthOptions,
   LivenessOptions,
   OutboxOptions,
-  OverflowPolicy,
 } from './options.js';
 export type {
   Clock,

@@ -7,15 +7,16 @@
  */
 import type { Watcher } from '../discovery/watcher.js';
 import type { Endpoint } from '../endpoint.js';
-import { FailoverError } from '../errors.js';
+import type { FailoverError } from '../errors.js';
 import type { ClientState, EventSink } from '../events.js';
-import { type BackoffBounds, backoffDelay } from '../health/backoff.js';
-import { type HealthBook, SHORT_LINK_MS } from '../health/health-book.js';
+import type { HealthBook } from '../health/health-book.js';
 import type { Clock, DialTarget, Random } from '../platform/ports.js';
 import type { Selector } from '../selection/selector.js';
 import type { ConnectOptions } from './connect-options.js';
 import type { Dialed, Dialer } from './dialer.js';
 import type { MqttCore } from './mqtt-core.js';
+import { Pacing, type PacingBounds } from './pacing.js';
+import { Pass } from './pass.js';
 import type { Link, Session } from './session.js';
 
 /** What the supervisor tells those who use links. */
@@ -24,9 +25,7 @@ export interface LinkObserver {
   linkDown(): void;
 }
 
-export interface SupervisorOptions extends BackoffBounds {
-  readonly resetAfterMs: number;
-  readonly spreadMs: number;
+export interface SupervisorOptions extends PacingBounds {
   readonly connackTimeoutMs: number;
   /** Bounds transport and CONNACK of an attempt together; MQTT.js's `connectTimeout`. */
   readonly attemptTimeoutMs: number;
@@ -51,42 +50,26 @@ export interface SupervisorDeps {
   readonly options: SupervisorOptions;
 }
 
-/** A run over the candidates: ends with a link, or when all of them have failed. */
-interface Pass {
-  readonly failures: Map<string, FailoverError>;
-  readonly startedAt: number;
-  /** Whether MQTT.js saw a connection in this pass, and so emits `close` itself. */
-  sawConnection: boolean;
-}
-
 interface State {
   readonly name: ClientState;
   /** Gives back what the state owns. */
   readonly leave?: () => void;
 }
 
-/** Milliseconds between two attempts at one endpoint, at least. */
-const ENDPOINT_GAP_MS = 1_000;
-/** Short links within this many milliseconds are counted together. */
-const FLAP_WINDOW_MS = 60_000;
-/** This many short links in the window make the client wait as after a failed pass (R147). */
-const FLAPS = 3;
-
 /** Decides when to dial what. Sends and receives nothing itself. */
 export class Supervisor {
   readonly #deps: SupervisorDeps;
+  readonly #pacing: Pacing;
   #state: State = { name: 'idle' };
   #link: { readonly link: Link; readonly since: number } | undefined;
   /** The last link that ended, until another is there. */
   #lost: { readonly id: string; readonly at: number; readonly reason: string } | undefined;
-  #failedPasses = 0;
   #started = false;
-  #lastAttempt = new Map<string, number>();
-  #shortLinks: number[] = [];
   #counters = { attempts: 0, connects: 0, failovers: 0, failedPasses: 0 };
 
   constructor(deps: SupervisorDeps) {
     this.#deps = deps;
+    this.#pacing = new Pacing(deps.options, deps.clock, deps.random);
   }
 
   get state(): ClientState {
@@ -112,7 +95,7 @@ export class Supervisor {
   /** Begins to connect; does nothing while it is already under way or connected. */
   start(reason: string): void {
     if (!STOPPED.has(this.#state.name)) return;
-    this.#failedPasses = 0;
+    this.#pacing.reset();
     this.#discover(reason);
   }
 
@@ -171,13 +154,9 @@ export class Supervisor {
         if (this.#state === state) this.#beginPass(reason);
       },
       (error: FailoverError) => {
-        if (this.#state === state) this.#giveUpPass(error, this.#newPass());
+        if (this.#state === state) this.#giveUpPass(error, new Pass());
       },
     );
-  }
-
-  #newPass(): Pass {
-    return { failures: new Map(), startedAt: this.#deps.clock.now(), sawConnection: false };
   }
 
   #beginPass(reason: string): void {
@@ -193,7 +172,7 @@ export class Supervisor {
     if (this.#state !== state) return;
     if (this.#started) this.#deps.core.emit('reconnect');
     this.#started = true;
-    this.#dial(this.#newPass(), abort.signal);
+    this.#dial(new Pass(), abort.signal);
   }
 
   #dial(pass: Pass, signal: AbortSignal): void {
@@ -223,10 +202,9 @@ export class Supervisor {
   /** Endpoints that may be tried now: not yet in this pass, and not within a second of the last time. */
   #candidates(pass: Pass): DialTarget[] {
     const { health, connectOptions } = this.#deps;
-    const now = this.#deps.clock.now();
     return health
       .order(this.#dialable())
-      .filter(({ id }) => !pass.failures.has(id) && now - this.#attemptedAt(id) >= ENDPOINT_GAP_MS)
+      .filter(({ id }) => !pass.hasFailed(id) && this.#pacing.restLeft(id) === 0)
       .map((endpoint) => connectOptions.target(endpoint));
   }
 
@@ -235,16 +213,12 @@ export class Supervisor {
   }
 
   #attempted({ id }: Endpoint): void {
-    this.#lastAttempt.set(id, this.#deps.clock.now());
+    this.#pacing.attempted(id);
     this.#counters.attempts += 1;
   }
 
-  #attemptedAt(id: string): number {
-    return this.#lastAttempt.get(id) ?? Number.NEGATIVE_INFINITY;
-  }
-
   #attemptFailed(pass: Pass, { id }: Endpoint, error: FailoverError): void {
-    pass.failures.set(id, error);
+    pass.failed(id, error);
     this.#deps.health.failed(id, error.message);
   }
 
@@ -303,23 +277,11 @@ export class Supervisor {
     this.#lost = { id: link.endpoint.id, at: now, reason: error.message };
     links.linkDown();
     health.linkEnded(link.endpoint.id, now - since, error.message);
-    if (now - since >= options.resetAfterMs) this.#failedPasses = 0;
     if (!options.reconnect) {
       this.stop(error.message);
       return;
     }
-    this.#wait(this.#delayAfterLoss(now - since), error.message);
-  }
-
-  /** Spread over a moment as a rule; as after a failed pass when links keep breaking young. */
-  #delayAfterLoss(heldMs: number): number {
-    const { clock, random, options } = this.#deps;
-    const now = clock.now();
-    this.#shortLinks = this.#shortLinks.filter((at) => now - at < FLAP_WINDOW_MS);
-    if (heldMs < SHORT_LINK_MS) this.#shortLinks.push(now);
-    if (this.#shortLinks.length < FLAPS || heldMs >= SHORT_LINK_MS) return random.next() * options.spreadMs;
-    this.#failedPasses += 1;
-    return backoffDelay(options, this.#failedPasses, random);
+    this.#wait(this.#pacing.afterLoss(now - since), error.message);
   }
 
   #wait(delayMs: number, reason: string): void {
@@ -334,21 +296,14 @@ export class Supervisor {
 
   /** No candidate is left. If none was even tried, they only need to rest for a moment. */
   #exhausted(pass: Pass): void {
-    const { clock, random, options } = this.#deps;
-    const dialable = this.#dialable();
-    if (pass.failures.size > 0 || dialable.length === 0) {
-      this.#giveUpPass(passError(pass, dialable), pass);
-      return;
-    }
-    const rested = Math.min(...dialable.map(({ id }) => this.#attemptedAt(id))) + ENDPOINT_GAP_MS;
-    const delay = rested - clock.now() + random.next() * options.spreadMs;
-    this.#wait(Math.max(1, delay), 'every endpoint was tried within the last second');
+    const ids = this.#dialable().map(({ id }) => id);
+    if (pass.failures > 0 || ids.length === 0) this.#giveUpPass(pass.error(), pass);
+    else this.#wait(this.#pacing.untilRested(ids), 'every endpoint was tried within the last second');
   }
 
   #giveUpPass(error: FailoverError, pass: Pass): void {
-    const { core, watcher, random, options } = this.#deps;
+    const { core, watcher, options } = this.#deps;
     const state = this.#state;
-    this.#failedPasses += 1;
     this.#counters.failedPasses += 1;
     if (!pass.sawConnection) core.emit('close');
     core.emitError(error);
@@ -362,27 +317,8 @@ export class Supervisor {
     watcher.refresh().catch(() => {
       // Reported by the watcher as `discovery-error`.
     });
-    this.#wait(backoffDelay(options, this.#failedPasses, random), error.message);
+    this.#wait(this.#pacing.afterFailedPass(), error.message);
   }
 }
 
 const STOPPED: ReadonlySet<ClientState> = new Set<ClientState>(['idle', 'closed', 'failed']);
-
-/** One error for a fruitless pass that names each endpoint and its failure. */
-function passError({ failures }: Pass, dialable: readonly Endpoint[]): FailoverError {
-  if (dialable.length === 0) {
-    return new FailoverError(
-      'ERR_NO_ENDPOINT',
-      'The endpoint list has no endpoint that this runtime can dial',
-      {
-        retryable: true,
-      },
-    );
-  }
-  const errors = [...failures.values()];
-  const list = errors.map((error) => error.message).join('; ');
-  return new FailoverError('ERR_ALL_FAILED', `Every endpoint failed: ${list}`, {
-    cause: new AggregateError(errors, `${errors.length} endpoints failed`),
-    retryable: true,
-  });
-}

@@ -5,10 +5,12 @@
  */
 import { FailoverError, type FailoverErrorCode } from '../errors.js';
 import type { DropReason, EventSink } from '../events.js';
-import type { OverflowPolicy } from '../options.js';
 import type { Clock, Timer } from '../platform/ports.js';
 import { Lane } from './lane.js';
 import { type Message, settle } from './message.js';
+
+/** What happens to a publish that does not fit into the outbox; see `OutboxOptions.overflow`. */
+export type OverflowPolicy = 'reject-new' | 'drop-oldest' | 'drop-oldest-qos0' | 'latest-per-topic';
 
 /** Bounds of the outbox; see `OutboxOptions`. */
 export interface OutboxBounds {

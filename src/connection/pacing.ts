@@ -1,0 +1,75 @@
+/** How fast a client may dial: after a loss, after a failed pass, and at one endpoint. */
+import { type BackoffBounds, backoffDelay } from '../health/backoff.js';
+import { SHORT_LINK_MS } from '../health/health-book.js';
+import type { Clock, Random } from '../platform/ports.js';
+
+/** See `BackoffOptions`. */
+export interface PacingBounds extends BackoffBounds {
+  readonly resetAfterMs: number;
+  readonly spreadMs: number;
+}
+
+/** Milliseconds between two attempts at one endpoint, at least. */
+const ENDPOINT_GAP_MS = 1_000;
+/** Short links within this many milliseconds are counted together. */
+const FLAP_WINDOW_MS = 60_000;
+/** This many short links in the window make the client wait as after a failed pass (R147). */
+const FLAPS = 3;
+
+/** Remembers attempts, passes and young deaths, and says how long to wait. All times are milliseconds. */
+export class Pacing {
+  readonly #bounds: PacingBounds;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #lastAttempt = new Map<string, number>();
+  #failedPasses = 0;
+  #shortLinks: number[] = [];
+
+  constructor(bounds: PacingBounds, clock: Clock, random: Random) {
+    this.#bounds = bounds;
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  /** Forgets failed passes: the user asks for a fresh start. */
+  reset(): void {
+    this.#failedPasses = 0;
+  }
+
+  /** An attempt at an endpoint has just ended or sent CONNECT. */
+  attempted(id: string): void {
+    this.#lastAttempt.set(id, this.#clock.now());
+  }
+
+  /** How long an endpoint must still rest; 0 when it may be tried. */
+  restLeft(id: string): number {
+    const last = this.#lastAttempt.get(id);
+    return last === undefined ? 0 : Math.max(0, last + ENDPOINT_GAP_MS - this.#clock.now());
+  }
+
+  /** The wait until one of `ids` has rested. */
+  untilRested(ids: readonly string[]): number {
+    const soonest = Math.min(...ids.map((id) => this.restLeft(id)));
+    return Math.max(1, soonest + this.#spread());
+  }
+
+  /** The wait after a link that held for `heldMs`: a moment, or as after a failed pass when links keep dying young. */
+  afterLoss(heldMs: number): number {
+    const now = this.#clock.now();
+    if (heldMs >= this.#bounds.resetAfterMs) this.#failedPasses = 0;
+    if (heldMs >= SHORT_LINK_MS) return this.#spread();
+    this.#shortLinks = this.#shortLinks.filter((at) => now - at < FLAP_WINDOW_MS);
+    this.#shortLinks.push(now);
+    return this.#shortLinks.length < FLAPS ? this.#spread() : this.afterFailedPass();
+  }
+
+  /** The wait after a pass in which every endpoint failed. */
+  afterFailedPass(): number {
+    this.#failedPasses += 1;
+    return backoffDelay(this.#bounds, this.#failedPasses, this.#random);
+  }
+
+  #spread(): number {
+    return this.#random.next() * this.#bounds.spreadMs;
+  }
+}
