@@ -86,9 +86,13 @@ export function parseBrokerList(
 ): readonly Endpoint[] {
   if (!Array.isArray(list)) throw optionError(option, 'an array of URLs or broker objects', list);
   if (list.length === 0) throw optionError(option, 'a list with at least one broker', list);
-  const endpoints = list.flatMap((item: unknown, index) =>
-    parseListItem(item, `${option}[${index}]`, context),
+  return distinct(
+    list.flatMap((item: unknown, index) => parseListItem(item, `${option}[${index}]`, context)),
+    option,
   );
+}
+
+function distinct(endpoints: Endpoint[], option: string): readonly Endpoint[] {
   const ids = new Set<string>();
   for (const { id } of endpoints) {
     if (ids.has(id)) {
@@ -142,7 +146,7 @@ function parseText(text: string, option: string, context: BrokerContext): Parsed
     return { kind: 'registry', url: trimmed.slice('registry+'.length) };
   }
   if (match && suffix === '+srv') return parseSrv(match, option, text);
-  return { kind: 'static', endpoints: parseBrokerList([trimmed], option, context) };
+  return { kind: 'static', endpoints: distinct(parseListItem(trimmed, option, context), option) };
 }
 
 function parseSrv(match: RegExpExecArray, option: string, text: string): ParsedBrokers {
