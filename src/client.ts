@@ -218,12 +218,19 @@ export class FailoverClient extends MqttClient {
   ): boolean {
     const engine = this.#engine;
     if (engine) {
-      if (event === 'packetsend') args[0] = redactPacket(args[0] as Packet);
-      else if (event === 'packetreceive') engine.packetReceived(args[0] as Packet);
+      if (event === 'packetsend') {
+        engine.packetSent(args[0] as Packet);
+        args[0] = redactPacket(args[0] as Packet);
+      } else if (event === 'packetreceive') engine.packetReceived(args[0] as Packet);
       else if (event === 'connect') engine.connectEmitted(args[0] as IConnackPacket);
       else if (event === 'error' && engine.absorbs(args[0] as Error)) return true;
     }
     return super.emit(event, ...args);
+  }
+
+  /** MQTT.js counts ticks of a timer, which a sleeping machine or a slow handler delays; liveness decides instead. */
+  override onKeepaliveTimeout(): void {
+    if (!this.#engine) super.onKeepaliveTimeout();
   }
 
   #end(

@@ -143,6 +143,10 @@ export class Engine {
     this.#deps.session.packetReceived(packet);
   }
 
+  packetSent(packet: Packet): void {
+    this.#deps.session.packetSent(packet);
+  }
+
   connectEmitted(packet: IConnackPacket): void {
     this.#deps.session.connectEmitted(packet);
   }

@@ -1,5 +1,7 @@
 /** One error class with a closed set of codes: callers switch on `code`, people read `message`. */
 
+import type { Outcome } from './health/outcomes.js';
+
 const BRAND = Symbol.for('mqtt-failover.error');
 
 /**
@@ -50,6 +52,8 @@ export interface FailoverErrorDetails {
   readonly endpoint?: string;
   /** MQTT reason code or return code, where a broker gave one. */
   readonly reasonCode?: number;
+  /** What happened, as {@link classify} reads it. */
+  readonly outcome?: Outcome;
 }
 
 /** The only error class of this library. Messages never contain passwords or user info. */
@@ -62,6 +66,8 @@ export class FailoverError extends Error {
   readonly endpoint: string | undefined;
   /** MQTT reason code or return code, where a broker gave one. */
   readonly reasonCode: number | undefined;
+  /** What happened to an endpoint, as `classify` reads it. */
+  readonly outcome: Outcome | undefined;
 
   constructor(code: FailoverErrorCode, message: string, details: FailoverErrorDetails = {}) {
     super(message, 'cause' in details ? { cause: details.cause } : undefined);
@@ -69,6 +75,7 @@ export class FailoverError extends Error {
     this.retryable = details.retryable ?? false;
     this.endpoint = details.endpoint;
     this.reasonCode = details.reasonCode;
+    this.outcome = details.outcome;
     Object.defineProperty(this, BRAND, { value: true });
   }
 }

@@ -150,6 +150,7 @@ export interface ResolvedOptions {
   readonly zone: string | undefined;
   readonly dial: Required<DialOptions>;
   readonly backoff: Required<Omit<BackoffOptions, 'profile'>>;
+  readonly liveness: Required<LivenessOptions>;
   readonly health: Required<HealthOptions>;
   readonly outbox: {
     readonly maxMessages: number;
@@ -281,7 +282,7 @@ const NOT_YET: readonly string[] = [
 export function resolveOptions(options: FailoverOptions, defaults: PlatformDefaults): ResolvedOptions {
   checkGroups(options);
   checkMqttOptions(options);
-  const { dial = {}, backoff = {}, health = {}, outbox = {}, discovery = {} } = options;
+  const { dial = {}, backoff = {}, liveness = {}, health = {}, outbox = {}, discovery = {} } = options;
   const { reconnectPeriod, connectTimeout } = options;
   const maxMs = backoff.maxMs ?? (backoff.profile === 'battery' ? 120_000 : 30_000);
   const minMs = backoff.minMs ?? (reconnectPeriod || Math.min(1_000, maxMs));
@@ -303,6 +304,11 @@ export function resolveOptions(options: FailoverOptions, defaults: PlatformDefau
       baseMs: backoff.baseMs ?? 2_000,
       resetAfterMs: backoff.resetAfterMs ?? 30_000,
       spreadMs: backoff.spreadMs ?? 100,
+    },
+    liveness: {
+      suspectAfterMs: liveness.suspectAfterMs ?? 1_000,
+      pingTimeoutMs: liveness.pingTimeoutMs ?? 1_000,
+      maxMs: liveness.maxMs ?? 10_000,
     },
     health: {
       failures: health.failures ?? 2,

@@ -21,6 +21,14 @@ export {
   isFailoverError,
 } from './errors.js';
 export type { ClientState, DropReason, EndpointState, FailoverEvents } from './events.js';
+export {
+  type Action,
+  classify,
+  OUTCOMES,
+  type Outcome,
+  type OutcomeKind,
+  type OutcomeRow,
+} from './health/outcomes.js';
 export * from './mqtt-exports.js';
 export type {
   BackoffOptions,

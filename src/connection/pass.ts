@@ -4,8 +4,14 @@ import { FailoverError } from '../errors.js';
 /** What happened in a pass so far. */
 export class Pass {
   readonly #failures = new Map<string, FailoverError>();
+  /** The endpoint that has just failed as a link: it is tried last. */
+  readonly shunned: string | undefined;
   /** Whether MQTT.js saw a connection in this pass, and so emits `close` itself. */
   sawConnection = false;
+
+  constructor(shunned?: string) {
+    this.shunned = shunned;
+  }
 
   /** Whether an endpoint has failed in this pass already. */
   hasFailed(id: string): boolean {

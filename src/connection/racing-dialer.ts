@@ -3,6 +3,7 @@
  * stagger, not its time-out. Only transports race; nothing of MQTT is sent on a loser, so no session is taken over.
  */
 import { FailoverError } from '../errors.js';
+import { outcomeOf } from '../health/outcomes.js';
 import type { Clock, DialTarget, Network, Timer, Transport } from '../platform/ports.js';
 import type { Dialed, Dialer, DialFailure } from './dialer.js';
 
@@ -93,11 +94,13 @@ export class RacingDialer implements Dialer {
     } catch (cause) {
       if (timedOut) {
         const message = `No transport to ${id} within ${transportTimeoutMs} ms`;
-        throw new FailoverError('ERR_TRANSPORT_TIMEOUT', message, { endpoint: id, retryable: true });
+        const outcome = { kind: 'link', code: 'transport-timeout' } as const;
+        throw new FailoverError('ERR_TRANSPORT_TIMEOUT', message, { endpoint: id, retryable: true, outcome });
       }
       throw new FailoverError('ERR_TRANSPORT', `Cannot reach ${id}: ${reasonOf(cause)}`, {
         endpoint: id,
         retryable: true,
+        outcome: outcomeOf(cause, { kind: 'link', code: 'closed-before-connack' }),
         cause,
       });
     } finally {

@@ -4,6 +4,8 @@ import type { Clock, Timer, Transport, TransportSink } from '../platform/ports.j
 
 /** What the session wants to know of its stream. */
 export interface StreamObserver {
+  /** Bytes came in. */
+  received(): void;
   /** The stream has closed, for `cause` if it was an error; called once, after MQTT.js was told. */
   closed(cause: Error | undefined): void;
 }
@@ -30,6 +32,8 @@ export class SessionStream extends EventEmitter<'close' | 'drain' | 'error'> {
   destroyed = false;
   /** Whether received bytes are being parsed right now: an error is the peer's then. */
   parsing = false;
+  /** Whether MQTT.js still works on bytes it got, as a handler of the application takes its time. */
+  busy = false;
 
   /** @param transport - Left out for the stream of a client that has not connected yet: it leads nowhere. */
   constructor(transport: Transport | undefined, url: string, clock: Clock, observer: StreamObserver) {
@@ -38,6 +42,7 @@ export class SessionStream extends EventEmitter<'close' | 'drain' | 'error'> {
     this.#transport = transport;
     this.#clock = clock;
     this.#observer = observer;
+    transport?.on('data', () => observer.received());
     transport?.on('drain', () => this.emit('drain'));
     transport?.on('error', (error) => {
       this.#cause ??= error;
@@ -54,8 +59,12 @@ export class SessionStream extends EventEmitter<'close' | 'drain' | 'error'> {
     const parse = parser._write.bind(parser);
     parser._write = (chunk, encoding, done) => {
       this.parsing = true;
+      this.busy = true;
       try {
-        parse(chunk, encoding, done);
+        parse(chunk, encoding, () => {
+          this.busy = false;
+          done();
+        });
       } finally {
         this.parsing = false;
       }

@@ -2,9 +2,11 @@
 import type { IConnackPacket, IDisconnectPacket, Packet } from 'mqtt';
 import type { Endpoint } from '../endpoint.js';
 import { FailoverError } from '../errors.js';
+import type { Outcome } from '../health/outcomes.js';
 import type { Clock, DialTarget, Timer } from '../platform/ports.js';
 import type { ConnectOptions } from './connect-options.js';
 import type { Dialed } from './dialer.js';
+import { Liveness, type LivenessBounds } from './liveness.js';
 import type { MqttCore } from './mqtt-core.js';
 import { SessionStream } from './session-stream.js';
 
@@ -33,18 +35,22 @@ type Phase = 'closed' | 'connecting' | 'open' | 'ending';
 export class Session {
   readonly #core: MqttCore;
   readonly #options: ConnectOptions;
+  readonly #livenessBounds: LivenessBounds;
   readonly #clock: Clock;
   #phase: Phase = 'closed';
   #stream: SessionStream | undefined;
   #target: DialTarget | undefined;
   #listener: SessionListener | undefined;
   #connackTimer: Timer | undefined;
+  #openedAt = 0;
+  #liveness: Liveness | undefined;
   /** Why the connection is about to end, as the broker or a deadline said it. */
   #verdict: FailoverError | undefined;
 
-  constructor(core: MqttCore, options: ConnectOptions, clock: Clock) {
+  constructor(core: MqttCore, options: ConnectOptions, liveness: LivenessBounds, clock: Clock) {
     this.#core = core;
     this.#options = options;
+    this.#livenessBounds = liveness;
     this.#clock = clock;
   }
 
@@ -60,14 +66,16 @@ export class Session {
 
   /** A stream that leads nowhere, for a client that has not connected yet. */
   idleStream(): SessionStream {
-    return new SessionStream(undefined, '', this.#clock, { closed: () => {} });
+    return new SessionStream(undefined, '', this.#clock, { received: () => {}, closed: () => {} });
   }
 
   /** Sends CONNECT over `dialed` and reports to `listener` what becomes of it. */
   open({ target, transport }: Dialed, connackTimeoutMs: number, listener: SessionListener): void {
     const stream = new SessionStream(transport, target.endpoint.url, this.#clock, {
+      received: () => this.#liveness?.received(),
       closed: (cause) => this.#closed(stream, cause),
     });
+    this.#openedAt = this.#clock.now();
     this.#stream = stream;
     this.#target = target;
     this.#listener = listener;
@@ -77,7 +85,10 @@ export class Session {
     this.#connackTimer = this.#clock.setTimeout(() => {
       const { id } = target.endpoint;
       const message = `No CONNACK from ${id} within ${connackTimeoutMs} ms`;
-      this.fail(new FailoverError('ERR_CONNACK_TIMEOUT', message, { endpoint: id, retryable: true }));
+      const outcome = { kind: 'link', code: 'connack-timeout' } as const;
+      this.fail(
+        new FailoverError('ERR_CONNACK_TIMEOUT', message, { endpoint: id, retryable: true, outcome }),
+      );
     }, connackTimeoutMs);
     this.#core.connect();
   }
@@ -106,8 +117,14 @@ export class Session {
 
   /** MQTT.js received a packet and has not acted on it yet. */
   packetReceived(packet: Packet): void {
+    this.#liveness?.packetReceived(packet);
     if (packet.cmd === 'connack') this.#connack(packet);
     else if (packet.cmd === 'disconnect') this.#disconnect(packet);
+  }
+
+  /** MQTT.js writes a packet. */
+  packetSent(packet: Packet): void {
+    this.#liveness?.packetSent(packet);
   }
 
   /**
@@ -121,7 +138,7 @@ export class Session {
     const { endpoint, options } = this.#target as DialTarget;
     const malformed = this.#stream?.parsing === true && options.customHandleAcks === undefined;
     if (!this.#stream?.destroyed && !malformed) return false;
-    this.fail(this.#linkError(endpoint, error.message, error));
+    this.fail(this.#linkError(endpoint, error.message, error, 'malformed'));
     return true;
   }
 
@@ -136,6 +153,7 @@ export class Session {
         endpoint: endpoint.id,
         reasonCode: code,
         retryable: true,
+        outcome: { kind: packet.reasonCode === undefined ? 'connack-v3' : 'connack', code },
       });
       return;
     }
@@ -145,9 +163,32 @@ export class Session {
   /** MQTT.js emits `connect`: hand the link over before any listener of the application runs. */
   connectEmitted(packet: IConnackPacket): void {
     if (this.#phase !== 'open' || !this.#target) return;
+    this.#watch(this.#target.endpoint);
     const resumed = packet.sessionPresent === true && this.#core.options.clean === false;
     const receiveMaximum = packet.properties?.receiveMaximum ?? 65_535;
     this.#listener?.accepted({ endpoint: this.#target.endpoint, resumed, receiveMaximum });
+  }
+
+  #watch({ id }: Endpoint): void {
+    const stream = this.#stream;
+    this.#liveness = new Liveness({
+      clock: this.#clock,
+      bounds: this.#livenessBounds,
+      keepalive: this.#core.client.keepalive,
+      ping: () => this.#core.client.sendPing(),
+      busy: () => stream?.busy === true,
+      dead: (reason, text) => {
+        const message = `The connection to ${id} is dead: ${text}`;
+        this.fail(
+          new FailoverError('ERR_LINK', message, {
+            endpoint: id,
+            retryable: true,
+            outcome: { kind: 'link', code: reason },
+          }),
+        );
+      },
+    });
+    this.#liveness.start(this.#clock.now() - this.#openedAt);
   }
 
   /** MQTT.js only emits a server's DISCONNECT; the connection is over all the same [MQTT-3.14.4-3]. */
@@ -159,6 +200,7 @@ export class Session {
       endpoint: endpoint.id,
       reasonCode: code,
       retryable: true,
+      outcome: { kind: 'disconnect', code },
     });
     // After MQTT.js and the application have seen the packet.
     queueMicrotask(() => this.fail(error));
@@ -169,8 +211,9 @@ export class Session {
     const listener = this.#listener;
     const phase = this.#phase;
     const { endpoint } = this.#target as DialTarget;
-    const error =
-      this.#verdict ?? this.#linkError(endpoint, cause?.message ?? 'the connection was closed', cause);
+    const how = phase === 'connecting' ? 'closed-before-connack' : 'closed';
+    const text = cause?.message ?? 'the connection was closed';
+    const error = this.#verdict ?? this.#linkError(endpoint, text, cause, how);
     this.#disarm();
     this.#phase = 'closed';
     this.#listener = undefined;
@@ -178,12 +221,17 @@ export class Session {
     else listener?.ended(error);
   }
 
-  #linkError({ id }: Endpoint, text: string, cause: Error | undefined): FailoverError {
-    const details = { endpoint: id, retryable: true, ...(cause ? { cause } : {}) };
+  #linkError({ id }: Endpoint, text: string, cause: Error | undefined, how: string): FailoverError {
+    // How TCP ended says little of the endpoint; the close code of a WebSocket is the broker's own word.
+    const { closeCode } = (cause ?? {}) as { closeCode?: number };
+    const outcome: Outcome = closeCode ? { kind: 'websocket', code: closeCode } : { kind: 'link', code: how };
+    const details = { endpoint: id, retryable: true, outcome, ...(cause ? { cause } : {}) };
     return new FailoverError('ERR_LINK', `The connection to ${id} ended: ${text}`, details);
   }
 
   #disarm(): void {
+    this.#liveness?.stop();
+    this.#liveness = undefined;
     if (this.#connackTimer) this.#clock.clearTimeout(this.#connackTimer);
     this.#connackTimer = undefined;
   }

@@ -10,6 +10,7 @@ import type { Endpoint } from '../endpoint.js';
 import type { FailoverError } from '../errors.js';
 import type { ClientState, EventSink } from '../events.js';
 import type { HealthBook } from '../health/health-book.js';
+import { type Action, classify, type Outcome } from '../health/outcomes.js';
 import type { Clock, DialTarget, Random } from '../platform/ports.js';
 import type { Selector } from '../selection/selector.js';
 import type { ConnectOptions } from './connect-options.js';
@@ -63,7 +64,9 @@ export class Supervisor {
   #state: State = { name: 'idle' };
   #link: { readonly link: Link; readonly since: number } | undefined;
   /** The last link that ended, until another is there. */
-  #lost: { readonly id: string; readonly at: number; readonly reason: string } | undefined;
+  #lost:
+    | { readonly id: string; readonly at: number; readonly reason: string; readonly shun: boolean }
+    | undefined;
   #started = false;
   #counters = { attempts: 0, connects: 0, failovers: 0, failedPasses: 0 };
 
@@ -172,7 +175,7 @@ export class Supervisor {
     if (this.#state !== state) return;
     if (this.#started) this.#deps.core.emit('reconnect');
     this.#started = true;
-    this.#dial(new Pass(), abort.signal);
+    this.#dial(new Pass(this.#lost?.shun ? this.#lost.id : undefined), abort.signal);
   }
 
   #dial(pass: Pass, signal: AbortSignal): void {
@@ -202,10 +205,11 @@ export class Supervisor {
   /** Endpoints that may be tried now: not yet in this pass, and not within a second of the last time. */
   #candidates(pass: Pass): DialTarget[] {
     const { health, connectOptions } = this.#deps;
-    return health
+    const rested = health
       .order(this.#dialable())
-      .filter(({ id }) => !pass.hasFailed(id) && this.#pacing.restLeft(id) === 0)
-      .map((endpoint) => connectOptions.target(endpoint));
+      .filter(({ id }) => !pass.hasFailed(id) && this.#pacing.restLeft(id) === 0);
+    const [last, first] = partition(rested, ({ id }) => id === pass.shunned);
+    return [...first, ...last].map((endpoint) => connectOptions.target(endpoint));
   }
 
   #dialable(): readonly Endpoint[] {
@@ -274,9 +278,12 @@ export class Supervisor {
     const { link, since } = this.#link;
     const now = clock.now();
     this.#link = undefined;
-    this.#lost = { id: link.endpoint.id, at: now, reason: error.message };
+    const { id } = link.endpoint;
+    const shun = BLAMES_ENDPOINT.has(classify(error.outcome ?? UNKNOWN));
+    this.#lost = { id, at: now, reason: error.message, shun };
     links.linkDown();
-    health.linkEnded(link.endpoint.id, now - since, error.message);
+    if (shun) health.failed(id, error.message);
+    else health.linkEnded(id, now - since, error.message);
     if (!options.reconnect) {
       this.stop(error.message);
       return;
@@ -319,6 +326,14 @@ export class Supervisor {
     });
     this.#wait(this.#pacing.afterFailedPass(), error.message);
   }
+}
+
+/** Actions for a link's end after which the endpoint is tried last. */
+const BLAMES_ENDPOINT: ReadonlySet<Action> = new Set<Action>(['next', 'cool', 'redirect']);
+const UNKNOWN: Outcome = { kind: 'link', code: 'closed' };
+
+function partition<T>(items: readonly T[], test: (item: T) => boolean): [T[], T[]] {
+  return [items.filter(test), items.filter((item) => !test(item))];
 }
 
 const STOPPED: ReadonlySet<ClientState> = new Set<ClientState>(['idle', 'closed', 'failed']);

@@ -110,7 +110,7 @@ type Register = <T>(name: InjectionToken<T> | PartToken<T>, make: (c: Dependency
 
 function registerConnection(
   register: Register,
-  { dial, backoff, health, selection, zone, reconnect, attemptTimeoutMs }: ResolvedOptions,
+  { dial, backoff, health, liveness, selection, zone, reconnect, attemptTimeoutMs }: ResolvedOptions,
 ): void {
   register(tokens.selector, (c): Selector => {
     if (typeof selection === 'object') return selection;
@@ -127,7 +127,10 @@ function registerConnection(
     return new RacingDialer(part(c, tokens.network), part(c, tokens.clock), { ...dial, transportTimeoutMs });
   });
   register(CONNECT_OPTIONS, (c) => new ConnectOptions(c.resolve(CORE)));
-  register(SESSION, (c) => new Session(c.resolve(CORE), c.resolve(CONNECT_OPTIONS), part(c, tokens.clock)));
+  register(
+    SESSION,
+    (c) => new Session(c.resolve(CORE), c.resolve(CONNECT_OPTIONS), liveness, part(c, tokens.clock)),
+  );
   register(SUPERVISOR, (c) => {
     const network = part(c, tokens.network);
     return new Supervisor({

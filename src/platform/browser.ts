@@ -52,7 +52,10 @@ class WebSocketTransport extends EventEmitter<TransportEvents> implements Transp
       else this.destroy(new Error('the broker sent a text frame [MQTT-6.0.0-1]'));
     };
     socket.onerror = () => this.emit('error', new Error('the WebSocket failed'));
-    socket.onclose = () => this.#close();
+    socket.onclose = ({ code }) => {
+      if (!EMPTY_CLOSES.has(code)) this.emit('error', closeError(code, 'by the broker'));
+      this.#close();
+    };
   }
 
   pipe(sink: TransportSink): void {
@@ -127,6 +130,13 @@ class WebSocketTransport extends EventEmitter<TransportEvents> implements Transp
   }
 }
 
+/** Close codes that carry no word of the broker: normal, none given, and none received. */
+const EMPTY_CLOSES: ReadonlySet<number> = new Set([1000, 1005, 1006]);
+
+function closeError(code: number, how: string): Error {
+  return Object.assign(new Error(`the WebSocket was closed with code ${code} ${how}`), { closeCode: code });
+}
+
 class BrowserNetwork implements Network {
   readonly schemes = new Set(['ws', 'wss'] as const);
 
@@ -144,8 +154,7 @@ class BrowserNetwork implements Network {
       const onAbort = () => fail(signal.reason);
       signal.addEventListener('abort', onAbort);
       socket.onerror = () => fail(new Error('the WebSocket could not be opened'));
-      socket.onclose = ({ code }) =>
-        fail(new Error(`the WebSocket was closed with code ${code} before it was open`));
+      socket.onclose = ({ code }) => fail(closeError(code, 'before it was open'));
       socket.onopen = () => {
         signal.removeEventListener('abort', onAbort);
         resolve(new WebSocketTransport(socket));

@@ -87,6 +87,15 @@ function openSocket(connect: () => Socket, ready: string, signal: AbortSignal): 
   });
 }
 
+/** Close codes that carry no word of the broker: normal, none given, and none received. */
+const EMPTY_CLOSES: ReadonlySet<number> = new Set([1000, 1005, 1006]);
+
+function closeError(code: number): Error {
+  return Object.assign(new Error(`the WebSocket was closed with code ${code} by the broker`), {
+    closeCode: code,
+  });
+}
+
 /** TLS options that MQTT.js hands on to `ws`. */
 const WSS_OPTIONS = ['rejectUnauthorized', 'ca', 'cert', 'key', 'pfx', 'passphrase', 'servername'] as const;
 
@@ -110,12 +119,19 @@ function openWebSocket(endpoint: Endpoint, options: IClientOptions, signal: Abor
     const onAbort = () => fail(signal.reason);
     const onClose = () => fail(new Error('the WebSocket was closed before it was open'));
     const onResponse = (_request: unknown, response: { statusCode?: number }) =>
-      fail(new Error(`the WebSocket upgrade was answered with HTTP status ${response.statusCode}`));
+      fail(
+        Object.assign(
+          new Error(`the WebSocket upgrade was answered with HTTP status ${response.statusCode}`),
+          {
+            httpStatus: response.statusCode,
+          },
+        ),
+      );
     const onOpen = () => {
       settle();
       const stream = createWebSocketStream(socket, options.wsOptions as object);
       // The stream waits for the peer's close frame; a broken peer sends none.
-      socket.on('close', () => stream.destroy());
+      socket.on('close', (code) => stream.destroy(EMPTY_CLOSES.has(code) ? undefined : closeError(code)));
       resolve(stream);
     };
     signal.addEventListener('abort', onAbort);

@@ -1,0 +1,251 @@
+/**
+ * Tells a dead link from a slow one.
+ *
+ * A late acknowledgement makes us ask (PINGREQ); only silence after asking is death. Deadlines follow the link's own
+ * round trip (RFC 6298): about two seconds on a LAN with traffic, as long as it needs on a jittery mobile link. Any
+ * byte is a sign of life. Idle links are asked by MQTT's keepalive. What makes us deaf ourselves, a slow handler of
+ * the application, a blocked event loop or a sleeping machine, never counts against the link (R155–R157, R162).
+ */
+import type { Packet } from 'mqtt';
+import type { Clock, Timer } from '../platform/ports.js';
+import { RoundTrip } from './round-trip.js';
+
+/** See `LivenessOptions`. */
+export interface LivenessBounds {
+  readonly suspectAfterMs: number;
+  readonly pingTimeoutMs: number;
+  readonly maxMs: number;
+}
+
+export interface LivenessDeps {
+  readonly clock: Clock;
+  readonly bounds: LivenessBounds;
+  /** Seconds; 0 means that MQTT sends no pings of its own. */
+  readonly keepalive: number;
+  /** Sends PINGREQ. */
+  readonly ping: () => void;
+  /** Whether received bytes wait for a handler of the application. */
+  readonly busy: () => boolean;
+  /** The link is dead, for the reason given. Called once. */
+  readonly dead: (reason: 'silent' | 'stalled', text: string) => void;
+}
+
+/** Milliseconds that the answer to an idle link's keepalive ping may take (D8). */
+const IDLE_PING_TIMEOUT_MS = 10_000;
+/** Milliseconds between our own pings when the application has switched keepalive off (R157). */
+const IDLE_PROBE_MS = 60_000;
+/** Milliseconds without any acknowledgement of what is outstanding, though the broker answers pings (R156). */
+const STALLED_MS = 60_000;
+/** Milliseconds that a timer may be late before it says more about us than about the link. */
+const LATE_MS = 250;
+/** Milliseconds between looks at the clocks, and the jump between two looks that means that we slept (R162). */
+const WATCH_MS = 5_000;
+const JUMP_MS = 10_000;
+
+/** Acknowledgements that settle a request; PUBREC only moves it on. */
+const SETTLING: ReadonlySet<string> = new Set(['puback', 'pubcomp', 'suback', 'unsuback']);
+const REQUESTS: ReadonlySet<string> = new Set(['subscribe', 'unsubscribe']);
+
+/** Watches one link from CONNACK to its end. */
+export class Liveness {
+  readonly #deps: LivenessDeps;
+  readonly #roundTrip = new RoundTrip();
+  #running = false;
+  /** Requests without a final acknowledgement. */
+  #outstanding = 0;
+  /** The one request that is timed, as TCP does; its acknowledgement is a sample. */
+  #timed: { readonly id: number; readonly at: number } | undefined;
+  #progressAt = 0;
+  /** Since when an answered ping has pushed suspicion off, though there was no acknowledgement. */
+  #suspicionFrom = 0;
+  #suspicions = 0;
+  /** The PINGREQ that no byte has followed yet. */
+  #asked: { readonly at: number; readonly timeoutMs: number; readonly idle: boolean } | undefined;
+  #pingAt: number | undefined;
+  #timer: { readonly handle: Timer; readonly due: number } | undefined;
+  #watch: Timer | undefined;
+
+  constructor(deps: LivenessDeps) {
+    this.#deps = deps;
+  }
+
+  /** The link's smoothed round trip in milliseconds, once known. */
+  get roundTripMs(): number | undefined {
+    return this.#roundTrip.smoothedMs;
+  }
+
+  /** CONNACK is there; how long it took is the first sample. */
+  start(connackMs: number): void {
+    this.#running = true;
+    this.#roundTrip.sample(connackMs);
+    this.#progressed();
+    this.#watchClocks();
+    if (this.#deps.keepalive === 0) this.#arm(this.#deps.clock.now() + IDLE_PROBE_MS);
+  }
+
+  /** The link is gone. */
+  stop(): void {
+    this.#running = false;
+    this.#disarm();
+    if (this.#watch) this.#deps.clock.clearTimeout(this.#watch);
+    this.#watch = undefined;
+  }
+
+  /** MQTT.js writes a packet. */
+  packetSent(packet: Packet): void {
+    if (!this.#running) return;
+    const { cmd } = packet;
+    if (cmd === 'pingreq') this.#pinged();
+    else if (cmd === 'publish' ? packet.qos > 0 : REQUESTS.has(cmd))
+      this.#requested(packet.messageId as number);
+  }
+
+  /** MQTT.js received a packet. */
+  packetReceived(packet: Packet): void {
+    if (!this.#running) return;
+    const { cmd } = packet;
+    if (cmd === 'pingresp') {
+      if (this.#pingAt !== undefined) this.#roundTrip.sample(this.#deps.clock.now() - this.#pingAt);
+      this.#pingAt = undefined;
+      return;
+    }
+    const settles = SETTLING.has(cmd) || (cmd === 'pubrec' && (packet.reasonCode ?? 0) >= 0x80);
+    if (!settles && cmd !== 'pubrec') return;
+    if (settles) this.#outstanding = Math.max(0, this.#outstanding - 1);
+    this.#progressed();
+    if (this.#timed?.id !== packet.messageId) return;
+    this.#roundTrip.sample(this.#progressAt - (this.#timed as { at: number }).at);
+    this.#timed = undefined;
+  }
+
+  /** Bytes came in, whatever they are. */
+  received(): void {
+    if (!this.#asked) return;
+    this.#asked = undefined;
+    this.#suspicionFrom = this.#deps.clock.now();
+  }
+
+  /** Asks the link now whether it lives: after sleep, or when the network came back. */
+  probe(): void {
+    if (this.#running && !this.#asked) this.#ask();
+  }
+
+  #requested(id: number): void {
+    const now = this.#deps.clock.now();
+    if (this.#outstanding === 0) {
+      this.#progressAt = now;
+      this.#suspicionFrom = now;
+    }
+    this.#outstanding += 1;
+    this.#timed ??= { id, at: now };
+    // An idle ping had plenty of time; now somebody waits.
+    if (this.#asked?.idle) this.#expectAnswer(now, false);
+    const due = now + this.#suspectAfterMs();
+    if (!this.#timer || this.#timer.due > due) this.#arm(due);
+  }
+
+  #progressed(): void {
+    this.#progressAt = this.#deps.clock.now();
+    this.#suspicionFrom = this.#progressAt;
+    this.#suspicions = 0;
+  }
+
+  /** Doubled by every ping that was answered without an acknowledgement, so that a slow broker is not nagged. */
+  #suspectAfterMs(): number {
+    const { suspectAfterMs, maxMs } = this.#deps.bounds;
+    return Math.min(maxMs, this.#roundTrip.timeoutMs(suspectAfterMs, maxMs) * 2 ** this.#suspicions);
+  }
+
+  /** A PINGREQ leaves, ours or that of MQTT.js's keepalive. */
+  #pinged(): void {
+    this.#pingAt = this.#deps.clock.now();
+    if (!this.#asked) this.#expectAnswer(this.#pingAt, this.#outstanding === 0);
+  }
+
+  #expectAnswer(now: number, idle: boolean): void {
+    const { pingTimeoutMs, maxMs } = this.#deps.bounds;
+    const timeoutMs = idle ? IDLE_PING_TIMEOUT_MS : this.#roundTrip.timeoutMs(pingTimeoutMs, maxMs);
+    this.#asked = { at: now, timeoutMs, idle };
+    this.#arm(now + timeoutMs);
+  }
+
+  #ask(): void {
+    this.#suspicions += 1;
+    this.#deps.ping();
+  }
+
+  #arm(due: number): void {
+    this.#disarm();
+    const { clock } = this.#deps;
+    const handle = clock.setTimeout(
+      () => {
+        this.#timer = undefined;
+        this.#check(due);
+      },
+      Math.max(0, due - clock.now()),
+    );
+    this.#timer = { handle, due };
+  }
+
+  #disarm(): void {
+    if (this.#timer) this.#deps.clock.clearTimeout(this.#timer.handle);
+    this.#timer = undefined;
+  }
+
+  #check(due: number): void {
+    const now = this.#deps.clock.now();
+    if (this.#deps.busy()) {
+      this.#arm(now + this.#deps.bounds.pingTimeoutMs);
+      return;
+    }
+    if (now - due > LATE_MS) {
+      // We were away: what the broker sent meanwhile is still unread. Ask, and start to count from here.
+      this.#asked = undefined;
+      this.#ask();
+      return;
+    }
+    if (this.#asked) this.#checkAnswer(this.#asked, now);
+    else if (this.#outstanding > 0) this.#checkProgress(now);
+    else if (this.#deps.keepalive === 0) this.#probeIdle(now);
+  }
+
+  #checkAnswer(asked: { at: number; timeoutMs: number }, now: number): void {
+    const due = asked.at + asked.timeoutMs;
+    if (now < due) this.#arm(due);
+    else this.#die('silent', `no byte for ${Math.round(asked.timeoutMs)} ms after a ping`);
+  }
+
+  #checkProgress(now: number): void {
+    if (now - this.#progressAt >= STALLED_MS) {
+      this.#die('stalled', `no acknowledgement for ${STALLED_MS} ms, though pings are answered`);
+      return;
+    }
+    const due = this.#suspicionFrom + this.#suspectAfterMs();
+    if (now < due) this.#arm(due);
+    else this.#ask();
+  }
+
+  /** Without MQTT's keepalive nobody else asks. */
+  #probeIdle(now: number): void {
+    const due = Math.max(this.#progressAt, this.#pingAt ?? this.#suspicionFrom) + IDLE_PROBE_MS;
+    if (now < due) this.#arm(due);
+    else this.#ask();
+  }
+
+  #die(reason: 'silent' | 'stalled', text: string): void {
+    this.stop();
+    this.#deps.dead(reason, text);
+  }
+
+  /** A machine that slept wakes with a link that may be long gone, and no timer that says so. */
+  #watchClocks(): void {
+    const { clock } = this.#deps;
+    const now = clock.now();
+    const wall = clock.wallNow();
+    this.#watch = clock.setTimeout(() => {
+      const jump = Math.max(clock.now() - now, clock.wallNow() - wall) - WATCH_MS;
+      this.#watchClocks();
+      if (jump > JUMP_MS) this.probe();
+    }, WATCH_MS);
+  }
+}

@@ -1,0 +1,239 @@
+/**
+ * What every way of failing means: one table from MQTT reason codes, WebSocket closes, HTTP upgrade answers, TLS, DNS
+ * and socket errors to one action each (R70). `docs/outcomes.md` is generated from it.
+ */
+
+/**
+ * What the client does about an outcome.
+ *
+ * | action | meaning |
+ * | --- | --- |
+ * | `accept` | success |
+ * | `next` | another endpoint now; this one is not blamed for long |
+ * | `cool` | another endpoint now; this one is blamed, and left alone for a while |
+ * | `all` | every endpoint would answer alike: wait, blame none |
+ * | `unfit` | this endpoint cannot serve this configuration: skip it until its entry changes |
+ * | `reauth` | ask for fresh credentials once, then try again slowly |
+ * | `yield` | another client uses our id: step back |
+ * | `same` | not the endpoint's fault: the same one again |
+ * | `operation` | something we sent: find out which, then the same endpoint again |
+ * | `redirect` | the broker names another endpoint |
+ * | `fatal` | a wrong configuration: stop |
+ */
+export type Action =
+  | 'accept'
+  | 'next'
+  | 'cool'
+  | 'all'
+  | 'unfit'
+  | 'reauth'
+  | 'yield'
+  | 'same'
+  | 'operation'
+  | 'redirect'
+  | 'fatal';
+
+/** Where an outcome was seen. */
+export type OutcomeKind =
+  /** CONNACK reason code, MQTT 5. */
+  | 'connack'
+  /** CONNACK return code, MQTT 3.1 and 3.1.1. */
+  | 'connack-v3'
+  /** Reason code of a server's DISCONNECT, MQTT 5. */
+  | 'disconnect'
+  /** WebSocket close code. */
+  | 'websocket'
+  /** HTTP status that answered a WebSocket upgrade. */
+  | 'http'
+  /** `code` of a TLS error. */
+  | 'tls'
+  /** `code` of a socket or DNS error. */
+  | 'socket'
+  /** A deadline of ours, or a bare close. */
+  | 'link';
+
+/** One way an attempt or a link can end. */
+export interface Outcome {
+  readonly kind: OutcomeKind;
+  readonly code: number | string;
+}
+
+/** One row of the table. */
+export interface OutcomeRow extends Outcome {
+  readonly name: string;
+  readonly action: Action;
+  /** Where the action needs a reason, or has a twist. */
+  readonly note?: string;
+}
+
+type Row = readonly [code: number | string, name: string, action: Action, note?: string];
+
+function rows(kind: OutcomeKind, list: readonly Row[]): OutcomeRow[] {
+  return list.map(([code, name, action, note]) => ({ kind, code, name, action, ...(note ? { note } : {}) }));
+}
+
+/** The table. Sources: MQTT 5.0 tables 3-1 and 3-10, MQTT 3.1.1 table 3.1, requirements C2 and C3. */
+export const OUTCOMES: readonly OutcomeRow[] = Object.freeze([
+  ...rows('connack', [
+    [0x00, 'Success', 'accept'],
+    [0x80, 'Unspecified error', 'cool', 'some brokers say so when a session cannot be opened'],
+    [0x81, 'Malformed Packet', 'cool', 'a middlebox, or us'],
+    [0x82, 'Protocol Error', 'cool', 'a middlebox, or us'],
+    [0x83, 'Implementation specific error', 'cool'],
+    [0x84, 'Unsupported Protocol Version', 'unfit'],
+    [0x85, 'Client Identifier not valid', 'fatal'],
+    [0x86, 'Bad User Name or Password', 'reauth'],
+    [0x87, 'Not authorized', 'reauth'],
+    [0x88, 'Server unavailable', 'cool'],
+    [0x89, 'Server busy', 'cool', 'from two endpoints in one pass: all'],
+    [0x8a, 'Banned', 'fatal'],
+    [0x8b, 'Server shutting down', 'cool'],
+    [0x8c, 'Bad authentication method', 'fatal'],
+    [0x90, 'Topic Name invalid', 'fatal', 'the will topic'],
+    [0x95, 'Packet too large', 'unfit'],
+    [0x97, 'Quota exceeded', 'all', 'licence limits hold for the whole cluster'],
+    [0x99, 'Payload format invalid', 'fatal', 'the will payload'],
+    [0x9a, 'Retain not supported', 'unfit', 'the will'],
+    [0x9b, 'QoS not supported', 'unfit', 'the will'],
+    [0x9c, 'Use another server', 'redirect'],
+    [0x9d, 'Server moved', 'redirect'],
+    [0x9f, 'Connection rate exceeded', 'cool'],
+  ]),
+  ...rows('connack-v3', [
+    [0, 'Connection accepted', 'accept'],
+    [1, 'Unacceptable protocol version', 'cool', 'brokers also fold other errors into it'],
+    [2, 'Identifier rejected', 'fatal'],
+    [3, 'Server unavailable', 'cool', 'brokers fold busy, quota and use-another-server into it'],
+    [4, 'Bad user name or password', 'reauth'],
+    [
+      5,
+      'Not authorized',
+      'reauth',
+      'some brokers say so when they are busy: other endpoints are tried first',
+    ],
+  ]),
+  ...rows('disconnect', [
+    [0x00, 'Normal disconnection', 'same'],
+    [0x80, 'Unspecified error', 'same'],
+    [0x81, 'Malformed Packet', 'operation'],
+    [0x82, 'Protocol Error', 'operation'],
+    [0x83, 'Implementation specific error', 'same'],
+    [0x87, 'Not authorized', 'reauth'],
+    [0x89, 'Server busy', 'cool'],
+    [0x8b, 'Server shutting down', 'cool'],
+    [0x8d, 'Keep Alive timeout', 'same', 'we were silent'],
+    [0x8e, 'Session taken over', 'yield'],
+    [0x8f, 'Topic Filter invalid', 'operation'],
+    [0x90, 'Topic Name invalid', 'operation'],
+    [0x93, 'Receive Maximum exceeded', 'operation'],
+    [0x94, 'Topic Alias invalid', 'operation'],
+    [0x95, 'Packet too large', 'operation'],
+    [0x96, 'Message rate too high', 'same'],
+    [0x97, 'Quota exceeded', 'same'],
+    [
+      0x98,
+      'Administrative action',
+      'same',
+      'a client that was kicked must not hop to another endpoint at once',
+    ],
+    [0x99, 'Payload format invalid', 'operation'],
+    [0x9a, 'Retain not supported', 'operation'],
+    [0x9b, 'QoS not supported', 'operation'],
+    [0x9c, 'Use another server', 'redirect'],
+    [0x9d, 'Server moved', 'redirect'],
+    [0x9e, 'Shared Subscriptions not supported', 'operation'],
+    [0x9f, 'Connection rate exceeded', 'cool'],
+    [0xa0, 'Maximum connect time', 'same', 'with fresh credentials, where they are asked for'],
+    [0xa1, 'Subscription Identifiers not supported', 'operation'],
+    [0xa2, 'Wildcard Subscriptions not supported', 'operation'],
+  ]),
+  ...rows('websocket', [
+    [1000, 'Normal closure', 'same'],
+    [1001, 'Going away', 'next'],
+    [1002, 'Protocol error', 'operation'],
+    [1003, 'Unsupported data', 'operation'],
+    [1006, 'Abnormal closure', 'cool'],
+    [1007, 'Invalid payload data', 'operation'],
+    [1008, 'Policy violation', 'reauth'],
+    [1009, 'Message too big', 'operation'],
+    [1011, 'Internal error', 'cool'],
+    [1012, 'Service restart', 'next'],
+    [1013, 'Try again later', 'cool'],
+    [1015, 'TLS handshake failed', 'cool'],
+  ]),
+  ...rows('http', [
+    [401, 'Unauthorized', 'reauth'],
+    [403, 'Forbidden', 'reauth'],
+    [404, 'Not Found', 'unfit'],
+    [426, 'Upgrade Required', 'unfit'],
+    [429, 'Too Many Requests', 'cool'],
+    [503, 'Service Unavailable', 'cool'],
+  ]),
+  ...rows('tls', [
+    ['CERT_HAS_EXPIRED', 'Certificate expired', 'cool', 'a wrong clock of the device may heal'],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', 'Certificate for another name', 'cool'],
+  ]),
+  ...rows('socket', [
+    ['ECONNREFUSED', 'Connection refused', 'cool'],
+    ['ECONNRESET', 'Connection reset', 'cool'],
+    ['EPIPE', 'Broken pipe', 'cool'],
+    ['ETIMEDOUT', 'Connection timed out', 'cool'],
+    ['EHOSTUNREACH', 'Host unreachable', 'cool'],
+    ['ENETUNREACH', 'Network unreachable', 'all', 'no route of our own'],
+    ['ENETDOWN', 'Network down', 'all'],
+    ['EADDRNOTAVAIL', 'No local address left', 'all'],
+    ['EMFILE', 'Too many open files', 'all'],
+    ['ENFILE', 'Too many open files in the system', 'all'],
+    ['ENOBUFS', 'No buffer space', 'all'],
+    ['ENOMEM', 'No memory', 'all'],
+    ['ENOTFOUND', 'Name not found', 'cool'],
+    ['EAI_AGAIN', 'Name service unavailable', 'cool', 'perhaps ours, perhaps theirs'],
+  ]),
+  ...rows('link', [
+    ['transport-timeout', 'No transport in time', 'cool'],
+    ['connack-timeout', 'No CONNACK in time', 'cool'],
+    ['closed-before-connack', 'Accepted, then closed before CONNACK', 'cool'],
+    ['silent', 'No byte within the liveness deadline', 'cool'],
+    ['malformed', 'Malformed data from the broker', 'cool'],
+    ['closed', 'Closed without a reason', 'same'],
+  ]),
+]);
+
+const BY_OUTCOME: ReadonlyMap<string, Action> = new Map(OUTCOMES.map((row) => [key(row), row.action]));
+
+function key({ kind, code }: Outcome): string {
+  return `${kind} ${code}`;
+}
+
+/**
+ * The action for an outcome; pure.
+ *
+ * What the table does not name is `cool`: unknown codes from 0x80 on, reserved return codes, other TLS and socket
+ * errors, other HTTP statuses. The endpoint did something that we cannot use.
+ */
+export function classify(outcome: Outcome): Action {
+  return BY_OUTCOME.get(key(outcome)) ?? 'cool';
+}
+
+/** Errors of OpenSSL's certificate checks have names of their own; all concern TLS. */
+const TLS_CODE = /^ERR_(TLS|SSL)_|CERT|^UNABLE_TO_|_SIGNED_|^EPROTO$/;
+
+/**
+ * Reads a platform's error as an outcome: `code` of Node's socket, DNS and TLS errors, `httpStatus` of a refused
+ * WebSocket upgrade, `closeCode` of a WebSocket.
+ *
+ * @param fallback - What it was if the error says nothing of itself.
+ */
+export function outcomeOf(error: unknown, fallback: Outcome): Outcome {
+  if (error instanceof AggregateError && error.errors.length > 0) return outcomeOf(error.errors[0], fallback);
+  if (typeof error !== 'object' || error === null) return fallback;
+  const { code, httpStatus, closeCode } = error as {
+    code?: unknown;
+    httpStatus?: unknown;
+    closeCode?: unknown;
+  };
+  if (typeof httpStatus === 'number') return { kind: 'http', code: httpStatus };
+  if (typeof closeCode === 'number') return { kind: 'websocket', code: closeCode };
+  if (typeof code !== 'string') return fallback;
+  return { kind: TLS_CODE.test(code) ? 'tls' : 'socket', code };
+}
