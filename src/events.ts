@@ -63,6 +63,8 @@ export interface FailoverEvents {
     readonly reason: string;
     readonly action: 'republished' | 'rejected';
   };
+  /** Another client with our id takes the session from us; we step back until `retryAt`, milliseconds since 1970. */
+  conflict: { readonly clientId: string; readonly endpoint: string; readonly retryAt: number | null };
   /** Discovery failed; the last good list stays in use. */
   'discovery-error': { readonly source: string | null; readonly error: FailoverError };
 }

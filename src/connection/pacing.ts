@@ -16,6 +16,17 @@ const FLAP_WINDOW_MS = 60_000;
 /** This many short links in the window make the client wait as after a failed pass (R147). */
 const FLAPS = 3;
 
+/** Milliseconds of the slow lane's first range, and of its widest. */
+const SLOW_LANE_MS = 60_000;
+const MAX_SLOW_LANE_MS = 900_000;
+
+/** Reason code → milliseconds at least, and the range of the random part (C2). */
+const DISCONNECT_WAITS: ReadonlyMap<number | string, readonly [number, number]> = new Map([
+  [0x96, [5_000, 5_000]],
+  [0x97, [5_000, 5_000]],
+  [0x98, [5_000, 25_000]],
+]);
+
 /** Remembers attempts, passes and young deaths, and says how long to wait. All times are milliseconds. */
 export class Pacing {
   readonly #bounds: PacingBounds;
@@ -24,6 +35,7 @@ export class Pacing {
   readonly #lastAttempt = new Map<string, number>();
   #failedPasses = 0;
   #shortLinks: number[] = [];
+  #refusedPasses = 0;
 
   constructor(bounds: PacingBounds, clock: Clock, random: Random) {
     this.#bounds = bounds;
@@ -34,6 +46,12 @@ export class Pacing {
   /** Forgets failed passes: the user asks for a fresh start. */
   reset(): void {
     this.#failedPasses = 0;
+    this.#refusedPasses = 0;
+  }
+
+  /** CONNECT was accepted: our credentials are good. */
+  accepted(): void {
+    this.#refusedPasses = 0;
   }
 
   /** An attempt at an endpoint has just ended or sent CONNECT. */
@@ -67,6 +85,19 @@ export class Pacing {
   afterFailedPass(): number {
     this.#failedPasses += 1;
     return backoffDelay(this.#bounds, this.#failedPasses, this.#random);
+  }
+
+  /** What a DISCONNECT asks for by its reason code: a kicked client stays away a while, a fast one slows down. */
+  afterDisconnect(code: number | string): number {
+    const [least, range] = DISCONNECT_WAITS.get(code) ?? [0, 0];
+    return least + this.#random.next() * range;
+  }
+
+  /** The wait after our credentials were refused: the slow lane, a minute to a quarter of an hour (D16). */
+  afterRefusal(): number {
+    const range = Math.min(MAX_SLOW_LANE_MS, SLOW_LANE_MS * 2 ** this.#refusedPasses);
+    this.#refusedPasses += 1;
+    return range * (0.5 + 0.5 * this.#random.next());
   }
 
   #spread(): number {

@@ -1,5 +1,23 @@
-/** One run over the candidates: it ends with a link, or when all of them have failed. */
+/** One run over the candidates: it ends with a link, when all of them have failed, or when going on is pointless. */
 import { FailoverError } from '../errors.js';
+import { classify } from '../health/outcomes.js';
+
+/** What the failures of a pass so far mean for the rest of it. */
+export type Conclusion =
+  /** Try the next candidate. */
+  | 'go-on'
+  /** The others would answer alike: wait. */
+  | 'give-up'
+  /** They refuse our credentials: wait long, or until there are others. */
+  | 'unauthorised'
+  /** The configuration is wrong: stop. */
+  | 'fatal';
+
+/** Endpoints that may refuse our credentials before we believe them; some say so when they are merely busy. */
+const REFUSALS = 3;
+/** Endpoints that may be busy, or fail without a reason, before it is the cluster (C2). */
+const BUSY = 2;
+const BUSY_CODES: ReadonlySet<unknown> = new Set([0x80, 0x89]);
 
 /** What happened in a pass so far. */
 export class Pass {
@@ -8,6 +26,9 @@ export class Pass {
   readonly shunned: string | undefined;
   /** Whether MQTT.js saw a connection in this pass, and so emits `close` itself. */
   sawConnection = false;
+  #refusals = 0;
+  #busy = 0;
+  #conclusion: Conclusion = 'go-on';
 
   constructor(shunned?: string) {
     this.shunned = shunned;
@@ -18,27 +39,53 @@ export class Pass {
     return this.#failures.has(id);
   }
 
-  failed(id: string, error: FailoverError): void {
-    this.#failures.set(id, error);
-  }
-
   get failures(): number {
     return this.#failures.size;
   }
 
+  get conclusion(): Conclusion {
+    return this.#conclusion;
+  }
+
+  /**
+   * Notes that an endpoint failed.
+   *
+   * @returns whether the endpoint is to blame.
+   */
+  failed(id: string, error: FailoverError): boolean {
+    this.#failures.set(id, error);
+    const { outcome } = error;
+    if (!outcome) return true;
+    const action = classify(outcome);
+    if (outcome.kind === 'connack' && BUSY_CODES.has(outcome.code)) this.#busy += 1;
+    if (action === 'reauth') this.#refusals += 1;
+    if (action === 'fatal') this.#conclusion = 'fatal';
+    else if (action === 'all' || this.#busy >= BUSY) this.#conclusion = 'give-up';
+    else if (this.#refusals >= REFUSALS) this.#conclusion = 'unauthorised';
+    return action !== 'all' && action !== 'reauth' && action !== 'fatal';
+  }
+
+  /** No candidate is left. */
+  exhausted(): void {
+    if (this.#conclusion !== 'go-on') return;
+    this.#conclusion =
+      this.#refusals > 0 && this.#refusals === this.#failures.size ? 'unauthorised' : 'give-up';
+  }
+
   /** One error that names each endpoint and its failure. */
   error(): FailoverError {
-    if (this.#failures.size === 0) {
+    const errors = [...this.#failures.values()];
+    const [only] = errors;
+    if (!only) {
       const text = 'The endpoint list has no endpoint that this runtime can dial';
       return new FailoverError('ERR_NO_ENDPOINT', text, { retryable: true });
     }
-    const errors = [...this.#failures.values()];
     return new FailoverError(
       'ERR_ALL_FAILED',
       `Every endpoint failed: ${errors.map((e) => e.message).join('; ')}`,
       {
         cause: new AggregateError(errors, `${errors.length} endpoints failed`),
-        retryable: true,
+        retryable: this.#conclusion !== 'fatal',
       },
     );
   }

@@ -9,10 +9,11 @@ import type { Watcher } from '../discovery/watcher.js';
 import type { Endpoint } from '../endpoint.js';
 import type { FailoverError } from '../errors.js';
 import type { ClientState, EventSink } from '../events.js';
-import type { HealthBook } from '../health/health-book.js';
+import { type HealthBook, SHORT_LINK_MS } from '../health/health-book.js';
 import { type Action, classify, type Outcome } from '../health/outcomes.js';
 import type { Clock, DialTarget, Random } from '../platform/ports.js';
 import type { Selector } from '../selection/selector.js';
+import { Conflict } from './conflict.js';
 import type { ConnectOptions } from './connect-options.js';
 import type { Dialed, Dialer } from './dialer.js';
 import type { MqttCore } from './mqtt-core.js';
@@ -61,6 +62,7 @@ interface State {
 export class Supervisor {
   readonly #deps: SupervisorDeps;
   readonly #pacing: Pacing;
+  readonly #conflict: Conflict;
   #state: State = { name: 'idle' };
   #link: { readonly link: Link; readonly since: number } | undefined;
   /** The last link that ended, until another is there. */
@@ -73,6 +75,7 @@ export class Supervisor {
   constructor(deps: SupervisorDeps) {
     this.#deps = deps;
     this.#pacing = new Pacing(deps.options, deps.clock, deps.random);
+    this.#conflict = new Conflict(deps.clock, deps.random);
   }
 
   get state(): ClientState {
@@ -104,7 +107,8 @@ export class Supervisor {
 
   /** Cuts a wait short. */
   retryNow(reason: string): void {
-    if (this.#state.name === 'backoff') this.#beginPass(reason);
+    this.#conflict.reset();
+    if (WAITING.has(this.#state.name)) this.#beginPass(reason);
     else this.start(reason);
   }
 
@@ -168,7 +172,7 @@ export class Supervisor {
       this.#discover(reason);
       return;
     }
-    health.retain(new Set(watcher.current.endpoints.map(({ id }) => id)));
+    health.retain(watcher.current.endpoints);
     const abort = new AbortController();
     const state: State = { name: 'connecting', leave: () => abort.abort() };
     this.#enter(state, reason);
@@ -180,7 +184,7 @@ export class Supervisor {
 
   #dial(pass: Pass, signal: AbortSignal): void {
     if (signal.aborted) return;
-    const targets = this.#candidates(pass);
+    const targets = pass.conclusion === 'go-on' ? this.#candidates(pass) : [];
     if (targets.length === 0) {
       this.#exhausted(pass);
       return;
@@ -208,7 +212,8 @@ export class Supervisor {
     const rested = health
       .order(this.#dialable())
       .filter(({ id }) => !pass.hasFailed(id) && this.#pacing.restLeft(id) === 0);
-    const [last, first] = partition(rested, ({ id }) => id === pass.shunned);
+    const first = rested.filter(({ id }) => id !== pass.shunned);
+    const last = rested.filter(({ id }) => id === pass.shunned);
     return [...first, ...last].map((endpoint) => connectOptions.target(endpoint));
   }
 
@@ -221,9 +226,14 @@ export class Supervisor {
     this.#counters.attempts += 1;
   }
 
-  #attemptFailed(pass: Pass, { id }: Endpoint, error: FailoverError): void {
-    pass.failed(id, error);
-    this.#deps.health.failed(id, error.message);
+  #attemptFailed(pass: Pass, endpoint: Endpoint, error: FailoverError): void {
+    const { health } = this.#deps;
+    const { id } = endpoint;
+    const blamed = pass.failed(id, error);
+    if (error.code === 'ERR_CONNACK_TIMEOUT') this.#conflict.connackMissed();
+    else if (error.code !== 'ERR_REFUSED') this.#conflict.endpointDied();
+    if (error.outcome && classify(error.outcome) === 'unfit') health.unfit(endpoint, error.message);
+    else if (blamed) health.failed(id, error.message);
   }
 
   #connect(pass: Pass, dialed: Dialed, startedAt: number, signal: AbortSignal): void {
@@ -254,6 +264,7 @@ export class Supervisor {
     const now = clock.now();
     this.#link = { link, since: now };
     this.#counters.connects += 1;
+    this.#pacing.accepted();
     health.accepted(id);
     this.#enter({ name: 'connected' }, `accepted by ${id}`);
     const lost = this.#lost;
@@ -278,32 +289,58 @@ export class Supervisor {
     const { link, since } = this.#link;
     const now = clock.now();
     this.#link = undefined;
+    const heldMs = now - since;
     const { id } = link.endpoint;
-    const shun = BLAMES_ENDPOINT.has(classify(error.outcome ?? UNKNOWN));
+    const action = classify(error.outcome ?? UNKNOWN);
+    const shun = BLAMES_ENDPOINT.has(action);
     this.#lost = { id, at: now, reason: error.message, shun };
     links.linkDown();
+    const holdMs = options.reconnect ? this.#holdAfter(action, error, heldMs) : undefined;
     if (shun) health.failed(id, error.message);
-    else health.linkEnded(id, now - since, error.message);
-    if (!options.reconnect) {
-      this.stop(error.message);
-      return;
-    }
-    this.#wait(this.#pacing.afterLoss(now - since), error.message);
+    else if (action !== 'yield' && holdMs === undefined) health.linkEnded(id, heldMs, error.message);
+    if (!options.reconnect) this.stop(error.message);
+    else if (holdMs !== undefined) this.#yield(id, holdMs, error.message);
+    else if (action === 'reauth') this.#wait(this.#pacing.afterRefusal(), error.message, 'auth-wait');
+    else this.#wait(this.#delayAfter(error, id, heldMs), error.message);
   }
 
-  #wait(delayMs: number, reason: string): void {
+  /** A broker that sent us away for a reason of ours is asked again itself, and not before it has rested. */
+  #delayAfter({ outcome }: FailoverError, id: string, heldMs: number): number {
+    const delay = this.#pacing.afterLoss(heldMs);
+    if (outcome?.kind !== 'disconnect' || BLAMES_ENDPOINT.has(classify(outcome))) return delay;
+    return Math.max(delay, this.#pacing.restLeft(id), this.#pacing.afterDisconnect(outcome.code));
+  }
+
+  /** How long to step back for a twin with our client id; `undefined` when the loss is not of that kind. */
+  #holdAfter(action: Action, error: FailoverError, heldMs: number): number | undefined {
+    if (action === 'yield') return this.#conflict.takenOver(heldMs);
+    const wordless =
+      error.outcome?.kind === 'link' && error.outcome.code === 'closed' && heldMs < SHORT_LINK_MS;
+    const v3 = (this.#deps.core.options.protocolVersion ?? 4) < 5;
+    return v3 && wordless ? this.#conflict.closedSilently() : undefined;
+  }
+
+  #yield(endpoint: string, holdMs: number, reason: string): void {
+    const { clock, events } = this.#deps;
+    this.#wait(holdMs, reason, 'conflict');
+    const retryAt = Math.round(clock.wallNow() + holdMs);
+    events.emit('conflict', { clientId: this.#clientId, endpoint, retryAt });
+  }
+
+  #wait(delayMs: number, reason: string, name: 'backoff' | 'conflict' | 'auth-wait' = 'backoff'): void {
     const { clock } = this.#deps;
     if (delayMs <= 0) {
       this.#beginPass(reason);
       return;
     }
     const timer = clock.setTimeout(() => this.#beginPass('the wait is over'), delayMs);
-    this.#enter({ name: 'backoff', leave: () => clock.clearTimeout(timer) }, reason);
+    this.#enter({ name, leave: () => clock.clearTimeout(timer) }, reason);
   }
 
   /** No candidate is left. If none was even tried, they only need to rest for a moment. */
   #exhausted(pass: Pass): void {
     const ids = this.#dialable().map(({ id }) => id);
+    pass.exhausted();
     if (pass.failures > 0 || ids.length === 0) this.#giveUpPass(pass.error(), pass);
     else this.#wait(this.#pacing.untilRested(ids), 'every endpoint was tried within the last second');
   }
@@ -316,7 +353,7 @@ export class Supervisor {
     core.emitError(error);
     // A listener may have ended the client or asked for a retry.
     if (this.#state !== state) return;
-    if (!options.reconnect) {
+    if (!options.reconnect || pass.conclusion === 'fatal') {
       watcher.stop();
       this.#enter({ name: 'failed' }, error.message);
       return;
@@ -324,7 +361,9 @@ export class Supervisor {
     watcher.refresh().catch(() => {
       // Reported by the watcher as `discovery-error`.
     });
-    this.#wait(this.#pacing.afterFailedPass(), error.message);
+    if (pass.conclusion === 'unauthorised')
+      this.#wait(this.#pacing.afterRefusal(), error.message, 'auth-wait');
+    else this.#wait(this.#pacing.afterFailedPass(), error.message);
   }
 }
 
@@ -332,8 +371,5 @@ export class Supervisor {
 const BLAMES_ENDPOINT: ReadonlySet<Action> = new Set<Action>(['next', 'cool', 'redirect']);
 const UNKNOWN: Outcome = { kind: 'link', code: 'closed' };
 
-function partition<T>(items: readonly T[], test: (item: T) => boolean): [T[], T[]] {
-  return [items.filter(test), items.filter((item) => !test(item))];
-}
-
+const WAITING: ReadonlySet<ClientState> = new Set<ClientState>(['backoff', 'conflict', 'auth-wait']);
 const STOPPED: ReadonlySet<ClientState> = new Set<ClientState>(['idle', 'closed', 'failed']);

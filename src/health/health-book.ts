@@ -27,6 +27,8 @@ interface Entry {
   ejectedUntil: number;
   state: EndpointState;
   reason: string | null;
+  /** The endpoint as it was when it turned out unfit; another object with its id gets a new chance. */
+  unfit: Endpoint | undefined;
 }
 
 /** A link that ends sooner than this after CONNACK counts as a failure of its endpoint (C3 table, R143). */
@@ -70,6 +72,14 @@ export class HealthBook {
     this.#change(id, entry, 'ejected');
   }
 
+  /** The endpoint cannot serve this configuration, whatever we wait: not before its entry in the list changes. */
+  unfit(endpoint: Endpoint, reason: string): void {
+    const entry = this.#entry(endpoint.id);
+    entry.unfit = endpoint;
+    entry.reason = reason;
+    this.#change(endpoint.id, entry, 'unusable');
+  }
+
   /** CONNECT was accepted. */
   accepted(id: string): void {
     const entry = this.#entry(id);
@@ -89,9 +99,12 @@ export class HealthBook {
     entry.ejections = Math.max(0, entry.ejections - 1);
   }
 
-  /** Drops what is known of endpoints that are no longer in the list. */
-  retain(ids: ReadonlySet<string>): void {
-    for (const id of this.#entries.keys()) if (!ids.has(id)) this.#entries.delete(id);
+  /** Drops what is known of endpoints that are no longer in the list, and of unfit ones that have changed. */
+  retain(endpoints: readonly Endpoint[]): void {
+    const present = new Map(endpoints.map((endpoint) => [endpoint.id, endpoint]));
+    for (const [id, { unfit }] of this.#entries) {
+      if (!present.has(id) || (unfit && unfit !== present.get(id))) this.#entries.delete(id);
+    }
   }
 
   /**
@@ -101,10 +114,11 @@ export class HealthBook {
    * as it is (panic mode, S6).
    */
   order(ranked: readonly Endpoint[]): readonly Endpoint[] {
-    const out = ranked.filter(({ id }) => this.#isEjected(id));
-    if (out.length === 0 || out.length > this.#bounds.panicAbove * ranked.length) return ranked;
+    const fit = ranked.filter(({ id }) => !this.#entries.get(id)?.unfit);
+    const out = fit.filter(({ id }) => this.#isEjected(id));
+    if (out.length === 0 || out.length > this.#bounds.panicAbove * fit.length) return fit;
     out.sort((a, b) => this.#entry(a.id).ejectedUntil - this.#entry(b.id).ejectedUntil);
-    return [...ranked.filter(({ id }) => !this.#isEjected(id)), ...out];
+    return [...fit.filter(({ id }) => !this.#isEjected(id)), ...out];
   }
 
   view(id: string): HealthView {
@@ -125,7 +139,14 @@ export class HealthBook {
   #entry(id: string): Entry {
     let entry = this.#entries.get(id);
     if (!entry) {
-      entry = { failures: 0, ejections: 0, ejectedUntil: 0, state: 'healthy', reason: null };
+      entry = {
+        failures: 0,
+        ejections: 0,
+        ejectedUntil: 0,
+        state: 'healthy',
+        reason: null,
+        unfit: undefined,
+      };
       this.#entries.set(id, entry);
     }
     return entry;
