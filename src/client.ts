@@ -31,6 +31,7 @@ import { redactingLog, redactPacket } from './connection/redact.js';
 import type { InFlight } from './delivery/in-flight.js';
 import type { PacketIds } from './delivery/packet-ids.js';
 import type { Engine } from './engine.js';
+import { FailoverError } from './errors.js';
 import type { EventSink, FailoverEvents } from './events.js';
 import { PlainStatus } from './plain-status.js';
 import type { ClientStatus, Explanation } from './status.js';
@@ -127,6 +128,26 @@ export class FailoverClient extends MqttClient {
     const undelivered = engine.status().outbox.messages;
     await new Promise<void>((resolve) => this.#end(engine, false, undefined, () => resolve()));
     return { undelivered };
+  }
+
+  /**
+   * Moves to another endpoint without losing anything: the new connection is opened before the old one is left, and
+   * no will is sent.
+   *
+   * @param id - Id of an endpoint in `status().endpoints`.
+   * @returns when the new endpoint has accepted.
+   * @throws {@link FailoverError} `ERR_NO_ENDPOINT` for an unknown id, `ERR_LINK` when not connected, or why the
+   * endpoint could not be reached; the client then stays, or returns to, where it was.
+   */
+  async moveTo(id: string): Promise<void> {
+    if (!this.#engine)
+      throw new FailoverError('ERR_NO_ENDPOINT', 'A client of one broker has nowhere to move to');
+    await this.#engine.moveTo(id);
+  }
+
+  /** Moves to the preferred endpoint, if it is not known to fail and not in use already; as {@link moveTo}. */
+  async rebalance(): Promise<void> {
+    await this.#engine?.rebalance();
   }
 
   override connect(): this {

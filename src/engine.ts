@@ -11,6 +11,7 @@ import type {
   Packet,
   PacketCallback,
 } from 'mqtt';
+import type { Failback } from './connection/failback.js';
 import type { MqttCore } from './connection/mqtt-core.js';
 import type { Session } from './connection/session.js';
 import type { SessionStream } from './connection/session-stream.js';
@@ -28,6 +29,7 @@ export interface EngineDeps {
   readonly core: MqttCore;
   readonly session: Session;
   readonly supervisor: Supervisor;
+  readonly failback: Failback;
   readonly delivery: Delivery;
   readonly watcher: Watcher;
   readonly health: HealthBook;
@@ -46,6 +48,7 @@ export class Engine {
 
   constructor(deps: EngineDeps) {
     this.#deps = deps;
+    deps.supervisor.observe(deps.failback);
   }
 
   /** For MQTT.js's stream builder. */
@@ -68,6 +71,22 @@ export class Engine {
   reconnect(reason: string): void {
     this.#deps.core.revive();
     this.#deps.supervisor.restart(reason);
+  }
+
+  /** Moves to an endpoint by its id. */
+  async moveTo(id: string): Promise<void> {
+    const { supervisor, failback } = this.#deps;
+    await supervisor.move(id, 'moveTo() was called', { event: 'move', patient: false });
+    failback.moved();
+  }
+
+  /** Moves to the best endpoint that is not known to fail. */
+  async rebalance(): Promise<void> {
+    const { supervisor, failback, health } = this.#deps;
+    const [best] = supervisor.preferred().filter(({ id }) => health.view(id).state !== 'ejected');
+    if (!best || best.id === supervisor.current?.id) return;
+    await supervisor.move(best.id, 'rebalance() was called', { event: 'move', patient: false });
+    failback.moved();
   }
 
   publish(

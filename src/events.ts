@@ -21,6 +21,17 @@ export type EndpointState = 'healthy' | 'suspect' | 'ejected' | 'probing' | 'dra
 /** Why a queued or in-flight message was given up. */
 export type DropReason = 'overflow' | 'expired' | 'too-large' | 'rejected' | 'poison';
 
+/** Payload of `move` and `failback`. */
+export interface PlannedMove {
+  readonly from: string;
+  readonly to: string;
+  readonly reason: string;
+  /** Milliseconds from DISCONNECT on the old endpoint to CONNACK on the new one. */
+  readonly gapMs: number;
+  /** Session Present. */
+  readonly resumed: boolean;
+}
+
 /** Events of a `FailoverClient`, name to payload. Endpoints are named by id. */
 export interface FailoverEvents {
   /** CONNACK accepted on another endpoint than before. `resumed` is Session Present. */
@@ -32,6 +43,10 @@ export interface FailoverEvents {
     readonly offlineMs: number;
     readonly resumed: boolean;
   };
+  /** A planned move came about: `moveTo`, `rebalance`, or an endpoint that leaves the list. */
+  move: PlannedMove;
+  /** The client returned to its preferred endpoint. */
+  failback: PlannedMove;
   /** The client's state changed. */
   state: { readonly from: ClientState; readonly to: ClientState; readonly reason: string };
   /** The client's opinion of an endpoint changed; `until` is when it may be used again, in milliseconds since 1970. */

@@ -152,6 +152,8 @@ export interface ResolvedOptions {
   readonly backoff: Required<Omit<BackoffOptions, 'profile'>>;
   readonly liveness: Required<LivenessOptions>;
   readonly health: Required<HealthOptions>;
+  readonly failback: Required<FailbackOptions>;
+  readonly sessions: 'auto' | 'shared' | 'local';
   readonly outbox: {
     readonly maxMessages: number;
     readonly maxBytes: number;
@@ -282,7 +284,15 @@ const NOT_YET: readonly string[] = [
 export function resolveOptions(options: FailoverOptions, defaults: PlatformDefaults): ResolvedOptions {
   checkGroups(options);
   checkMqttOptions(options);
-  const { dial = {}, backoff = {}, liveness = {}, health = {}, outbox = {}, discovery = {} } = options;
+  const {
+    dial = {},
+    backoff = {},
+    liveness = {},
+    health = {},
+    failback = {},
+    outbox = {},
+    discovery = {},
+  } = options;
   const { reconnectPeriod, connectTimeout } = options;
   const maxMs = backoff.maxMs ?? (backoff.profile === 'battery' ? 120_000 : 30_000);
   const minMs = backoff.minMs ?? (reconnectPeriod || Math.min(1_000, maxMs));
@@ -317,6 +327,14 @@ export function resolveOptions(options: FailoverOptions, defaults: PlatformDefau
       panicAbove: health.panicAbove ?? 0.5,
       probeMs: health.probeMs ?? 10_000,
     },
+    failback: {
+      mode: failback.mode ?? 'auto',
+      healthyMs: failback.healthyMs ?? 60_000,
+      probes: failback.probes ?? 3,
+      windowMs: failback.windowMs ?? 60_000,
+      dwellMs: failback.dwellMs ?? 300_000,
+    },
+    sessions: options.sessions ?? 'auto',
     outbox: {
       maxMessages: outbox.maxMessages ?? defaults.maxMessages,
       maxBytes: outbox.maxBytes ?? defaults.maxBytes,

@@ -3,6 +3,7 @@ import type { IClientOptions } from 'mqtt';
 import type { Endpoint } from '../endpoint.js';
 import type { DialTarget } from '../platform/ports.js';
 import type { MqttCore } from './mqtt-core.js';
+import type { SessionScope } from './session-scope.js';
 
 /** Fields that MQTT.js reads from the client's live options when it writes CONNECT. */
 const CONNECT_FIELDS = [
@@ -17,6 +18,8 @@ const CONNECT_FIELDS = [
   'authPacket',
 ] as const;
 
+type Fields = { [F in (typeof CONNECT_FIELDS)[number]]?: unknown };
+
 /**
  * Lays an endpoint's own CONNECT fields over the client's for one attempt, and takes them off for the next (C4).
  *
@@ -25,12 +28,14 @@ const CONNECT_FIELDS = [
  */
 export class ConnectOptions {
   readonly #core: Pick<MqttCore, 'options' | 'client'>;
+  readonly #scope: SessionScope;
   readonly #live: IClientOptions;
-  readonly #base: Record<string, unknown> = {};
-  #applied: Record<string, unknown> = {};
+  readonly #base: Fields = {};
+  #applied: Fields = {};
 
-  constructor(core: Pick<MqttCore, 'options' | 'client'>) {
+  constructor(core: Pick<MqttCore, 'options' | 'client'>, scope: SessionScope) {
     this.#core = core;
+    this.#scope = scope;
     this.#live = core.options;
     for (const field of CONNECT_FIELDS) this.#base[field] = this.#live[field];
     this.#applied = { ...this.#base };
@@ -51,8 +56,21 @@ export class ConnectOptions {
     this.#noticeChanges();
     this.#applied = {};
     for (const field of CONNECT_FIELDS) this.#applied[field] = endpoint.options[field] ?? this.#base[field];
+    // MQTT 3.1.1's flag would also throw away the session that is made now.
+    if (this.#applied.protocolVersion === 5 && this.#scope.cleanStart(endpoint.id))
+      this.#applied.clean = true;
     const { scheme: protocol, host, port } = endpoint;
     Object.assign(this.#live, this.#applied, { protocol, host, hostname: host, port });
+  }
+
+  /** A link came about: what it says of sessions is remembered for the next CONNECT. */
+  linked(endpoint: string, resumed: boolean): void {
+    this.#scope.linked(endpoint, resumed);
+  }
+
+  /** Whether the session, if there is one worth keeping, would come along to another endpoint. */
+  mayLeave(): boolean {
+    return this.#scope.mayLeave(this.#live);
   }
 
   #noticeChanges(): void {

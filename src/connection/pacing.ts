@@ -59,6 +59,11 @@ export class Pacing {
     this.#lastAttempt.set(id, this.#clock.now());
   }
 
+  /** An endpoint was left on purpose, in working order: it need not rest. */
+  left(id: string): void {
+    this.#lastAttempt.delete(id);
+  }
+
   /** How long an endpoint must still rest; 0 when it may be tried. */
   restLeft(id: string): number {
     const last = this.#lastAttempt.get(id);

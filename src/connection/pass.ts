@@ -19,19 +19,34 @@ const REFUSALS = 3;
 const BUSY = 2;
 const BUSY_CODES: ReadonlySet<unknown> = new Set([0x80, 0x89]);
 
+/** Exceptions from the ranking, for one pass. */
+export interface PassBias {
+  /** Where we have just come from, when a planned move failed. */
+  readonly first?: string | undefined;
+  /** The endpoint that has just failed as a link. */
+  readonly last?: string | undefined;
+}
+
 /** What happened in a pass so far. */
 export class Pass {
   readonly #failures = new Map<string, FailoverError>();
-  /** The endpoint that has just failed as a link: it is tried last. */
-  readonly shunned: string | undefined;
+  readonly #bias: PassBias;
   /** Whether MQTT.js saw a connection in this pass, and so emits `close` itself. */
   sawConnection = false;
   #refusals = 0;
   #busy = 0;
   #conclusion: Conclusion = 'go-on';
 
-  constructor(shunned?: string) {
-    this.shunned = shunned;
+  constructor(bias: PassBias = {}) {
+    this.#bias = bias;
+  }
+
+  /** `ranked` with the endpoint that is wanted first at the start, and the one that just failed at the end. */
+  order<T extends { readonly id: string }>(ranked: readonly T[]): readonly T[] {
+    const { first, last } = this.#bias;
+    if (first === undefined && last === undefined) return ranked;
+    const place = ({ id }: T) => (id === first ? -1 : id === last ? 1 : 0);
+    return [...ranked].sort((a, b) => place(a) - place(b));
   }
 
   /** Whether an endpoint has failed in this pass already. */

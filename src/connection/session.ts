@@ -166,6 +166,7 @@ export class Session {
     this.#watch(this.#target.endpoint);
     const resumed = packet.sessionPresent === true && this.#core.options.clean === false;
     const receiveMaximum = packet.properties?.receiveMaximum ?? 65_535;
+    this.#options.linked(this.#target.endpoint.id, resumed);
     this.#listener?.accepted({ endpoint: this.#target.endpoint, resumed, receiveMaximum });
   }
 

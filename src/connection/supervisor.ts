@@ -7,24 +7,35 @@
  */
 import type { Watcher } from '../discovery/watcher.js';
 import type { Endpoint } from '../endpoint.js';
-import type { FailoverError } from '../errors.js';
+import { describe, FailoverError } from '../errors.js';
 import type { ClientState, EventSink } from '../events.js';
 import { type HealthBook, SHORT_LINK_MS } from '../health/health-book.js';
 import { type Action, classify, type Outcome } from '../health/outcomes.js';
-import type { Clock, DialTarget, Random } from '../platform/ports.js';
+import type { Clock, Random } from '../platform/ports.js';
 import type { Selector } from '../selection/selector.js';
 import { Conflict } from './conflict.js';
 import type { ConnectOptions } from './connect-options.js';
-import type { Dialed, Dialer } from './dialer.js';
+import { Connector, type PassListener } from './connector.js';
+import type { Dialer } from './dialer.js';
 import type { MqttCore } from './mqtt-core.js';
 import { Pacing, type PacingBounds } from './pacing.js';
-import { Pass } from './pass.js';
+import { Pass, type PassBias } from './pass.js';
 import type { Link, Session } from './session.js';
 
 /** What the supervisor tells those who use links. */
 export interface LinkObserver {
   linkUp(link: Link): void;
   linkDown(): void;
+  /** Holds publishes back; resolves with whether everything sent was acknowledged in time. */
+  quiesce(): Promise<boolean>;
+  /** Ends {@link quiesce} when the link stays. */
+  resume(): void;
+}
+
+/** How a planned move is done, and told of. */
+export interface MoveOptions {
+  readonly event: 'move' | 'failback';
+  readonly patient: boolean;
 }
 
 export interface SupervisorOptions extends PacingBounds {
@@ -63,19 +74,32 @@ export class Supervisor {
   readonly #deps: SupervisorDeps;
   readonly #pacing: Pacing;
   readonly #conflict: Conflict;
+  readonly #connector: Connector;
+  readonly #passes: PassListener;
+  readonly #observers: Pick<LinkObserver, 'linkUp' | 'linkDown'>[] = [];
   #state: State = { name: 'idle' };
   #link: { readonly link: Link; readonly since: number } | undefined;
   /** The last link that ended, until another is there. */
   #lost:
     | { readonly id: string; readonly at: number; readonly reason: string; readonly shun: boolean }
     | undefined;
+  /** The endpoint that a planned move left, until a link is there again. */
+  #departed: string | undefined;
   #started = false;
-  #counters = { attempts: 0, connects: 0, failovers: 0, failedPasses: 0 };
+  #counters = { connects: 0, failovers: 0, failedPasses: 0 };
 
   constructor(deps: SupervisorDeps) {
     this.#deps = deps;
     this.#pacing = new Pacing(deps.options, deps.clock, deps.random);
     this.#conflict = new Conflict(deps.clock, deps.random);
+    const { connackTimeoutMs, attemptTimeoutMs } = deps.options;
+    const shared = { pacing: this.#pacing, conflict: this.#conflict, connackTimeoutMs, attemptTimeoutMs };
+    this.#connector = new Connector({ ...deps, ...shared });
+    this.#passes = {
+      accepted: (link) => this.#accepted(link),
+      ended: (error) => this.#linkEnded(error),
+      exhausted: (pass) => this.#exhausted(pass),
+    };
   }
 
   get state(): ClientState {
@@ -89,13 +113,17 @@ export class Supervisor {
 
   /** Counts since the client was made. */
   get counters(): Readonly<Record<'attempts' | 'connects' | 'failovers' | 'failedPasses', number>> {
-    return { ...this.#counters };
+    return { ...this.#counters, attempts: this.#connector.attempts };
   }
 
   /** The known endpoints in the order of preference of `clientId`; health plays no part. */
-  ranking(clientId = this.#clientId): readonly Endpoint[] {
-    const { watcher, selector } = this.#deps;
-    return watcher.current ? selector.rank(clientId, watcher.current.endpoints) : [];
+  ranking(clientId?: string): readonly Endpoint[] {
+    return this.#connector.ranking(clientId);
+  }
+
+  /** Endpoints that can be dialed and serve this configuration, in the client's order. */
+  preferred(): readonly Endpoint[] {
+    return this.#connector.dialable().filter(({ id }) => this.#deps.health.view(id).state !== 'unusable');
   }
 
   /** Begins to connect; does nothing while it is already under way or connected. */
@@ -126,6 +154,105 @@ export class Supervisor {
     });
   }
 
+  /**
+   * Moves a working link to another endpoint: the new transport is opened first, then the old connection is left with
+   * DISCONNECT, so that no will is sent, then CONNECT goes out on the new one (R109).
+   *
+   * @param patient - Whether unacknowledged publishes forbid the move; otherwise they are resent over there.
+   * @throws {@link FailoverError} if it did not come about; the client is, or soon will be, where it was.
+   */
+  async move(to: string, reason: string, { event, patient }: MoveOptions): Promise<void> {
+    const current = this.#link?.link.endpoint;
+    if (!current || this.#state.name !== 'connected') {
+      throw new FailoverError('ERR_LINK', `Cannot move to ${to}: the client is ${this.#state.name}`, {
+        retryable: true,
+      });
+    }
+    const target = this.#connector.dialable().find(({ id }) => id === to);
+    if (!target)
+      throw new FailoverError('ERR_NO_ENDPOINT', `Cannot move to ${describe(to)}: no such endpoint`);
+    if (target.id === current.id) return;
+    const abort = new AbortController();
+    const state: State = { name: 'moving', leave: () => abort.abort() };
+    this.#enter(state, reason);
+    try {
+      await this.#moveOver(state, current, target, abort.signal, { event, patient, reason });
+    } catch (error) {
+      // The link still stands: nothing has happened.
+      if (this.#state === state && this.#link) {
+        this.#enter({ name: 'connected' }, `the move to ${to} failed`);
+        this.#deps.links.resume();
+      }
+      throw error;
+    }
+  }
+
+  async #moveOver(
+    state: State,
+    from: Endpoint,
+    target: Endpoint,
+    signal: AbortSignal,
+    { event, patient, reason }: MoveOptions & { reason: string },
+  ): Promise<void> {
+    const { clock, links, session, events } = this.#deps;
+    const dialed = await this.#connector.dial(target, signal);
+    const quiet = await links.quiesce();
+    if (this.#state !== state || (patient && !quiet)) {
+      dialed.transport.destroy();
+      const why = quiet ? 'the connection was lost meanwhile' : 'publishes are unacknowledged';
+      throw new FailoverError('ERR_LINK', `The move to ${target.id} was given up: ${why}`, {
+        retryable: true,
+      });
+    }
+    const leftAt = clock.now();
+    this.#link = undefined;
+    this.#departed = from.id;
+    this.#linkDown();
+    await session.close();
+    this.#pacing.left(from.id);
+    if (this.#state !== state) {
+      dialed.transport.destroy();
+      throw new FailoverError('ERR_ENDED', `The move to ${target.id} was cut short`);
+    }
+    await new Promise<void>((resolve, reject) => {
+      this.#connector.connect(new Pass({ first: from.id }), dialed, leftAt, signal, {
+        accepted: (link) => {
+          this.#accepted(link);
+          const { id } = link.endpoint;
+          if (id !== target.id) {
+            reject(
+              new FailoverError('ERR_REFUSED', `${target.id} did not accept the move`, { retryable: true }),
+            );
+            return;
+          }
+          const gapMs = clock.now() - leftAt;
+          events.emit(event, { from: from.id, to: id, reason, gapMs, resumed: link.resumed });
+          resolve();
+        },
+        ended: this.#passes.ended,
+        exhausted: (pass) => {
+          reject(pass.error());
+          this.#exhausted(pass);
+        },
+      });
+    });
+  }
+
+  /** Tells `observer` of links from now on, after those who use them. */
+  observe(observer: Pick<LinkObserver, 'linkUp' | 'linkDown'>): void {
+    this.#observers.push(observer);
+  }
+
+  #linkUp(link: Link): void {
+    this.#deps.links.linkUp(link);
+    for (const observer of this.#observers) observer.linkUp(link);
+  }
+
+  #linkDown(): void {
+    for (const observer of this.#observers) observer.linkDown();
+    this.#deps.links.linkDown();
+  }
+
   /** Gives up whatever is under way. The session, if any, is left to the caller. */
   stop(reason: string): void {
     this.#deps.watcher.stop();
@@ -136,9 +263,10 @@ export class Supervisor {
 
   /** Forgets the link without counting it as lost: we leave it ourselves. */
   #dropLink(): void {
-    if (this.#link) this.#deps.links.linkDown();
+    if (this.#link) this.#linkDown();
     this.#link = undefined;
     this.#lost = undefined;
+    this.#departed = undefined;
   }
 
   get #clientId(): string {
@@ -179,87 +307,16 @@ export class Supervisor {
     if (this.#state !== state) return;
     if (this.#started) this.#deps.core.emit('reconnect');
     this.#started = true;
-    this.#dial(new Pass(this.#lost?.shun ? this.#lost.id : undefined), abort.signal);
+    this.#connector.run(new Pass(this.#bias()), abort.signal, this.#passes);
   }
 
-  #dial(pass: Pass, signal: AbortSignal): void {
-    if (signal.aborted) return;
-    const targets = pass.conclusion === 'go-on' ? this.#candidates(pass) : [];
-    if (targets.length === 0) {
-      this.#exhausted(pass);
-      return;
-    }
-    const startedAt = this.#deps.clock.now();
-    const onFailure = ({ endpoint }: DialTarget, error: Error) => {
-      this.#attempted(endpoint);
-      this.#attemptFailed(pass, endpoint, error as FailoverError);
-    };
-    this.#deps.dialer.dial(targets, signal, onFailure).then(
-      (dialed) => {
-        if (signal.aborted) dialed?.transport.destroy();
-        else if (dialed) this.#connect(pass, dialed, startedAt, signal);
-        else this.#dial(pass, signal);
-      },
-      () => {
-        // Only an abort rejects, and who aborted has entered another state.
-      },
-    );
-  }
-
-  /** Endpoints that may be tried now: not yet in this pass, and not within a second of the last time. */
-  #candidates(pass: Pass): DialTarget[] {
-    const { health, connectOptions } = this.#deps;
-    const rested = health
-      .order(this.#dialable())
-      .filter(({ id }) => !pass.hasFailed(id) && this.#pacing.restLeft(id) === 0);
-    const first = rested.filter(({ id }) => id !== pass.shunned);
-    const last = rested.filter(({ id }) => id === pass.shunned);
-    return [...first, ...last].map((endpoint) => connectOptions.target(endpoint));
-  }
-
-  #dialable(): readonly Endpoint[] {
-    return this.ranking().filter(this.#deps.canDial);
-  }
-
-  #attempted({ id }: Endpoint): void {
-    this.#pacing.attempted(id);
-    this.#counters.attempts += 1;
-  }
-
-  #attemptFailed(pass: Pass, endpoint: Endpoint, error: FailoverError): void {
-    const { health } = this.#deps;
-    const { id } = endpoint;
-    const blamed = pass.failed(id, error);
-    if (error.code === 'ERR_CONNACK_TIMEOUT') this.#conflict.connackMissed();
-    else if (error.code !== 'ERR_REFUSED') this.#conflict.endpointDied();
-    if (error.outcome && classify(error.outcome) === 'unfit') health.unfit(endpoint, error.message);
-    else if (blamed) health.failed(id, error.message);
-  }
-
-  #connect(pass: Pass, dialed: Dialed, startedAt: number, signal: AbortSignal): void {
-    const { session, clock, options } = this.#deps;
-    const { endpoint } = dialed.target;
-    this.#attempted(endpoint);
-    pass.sawConnection = true;
-    const left = Math.max(1, options.attemptTimeoutMs - (clock.now() - startedAt));
-    const onAbort = () => session.abandon();
-    signal.addEventListener('abort', onAbort);
-    session.open(dialed, Math.min(options.connackTimeoutMs, left), {
-      accepted: (link) => {
-        signal.removeEventListener('abort', onAbort);
-        this.#accepted(link);
-      },
-      refused: (error) => {
-        signal.removeEventListener('abort', onAbort);
-        this.#attemptFailed(pass, endpoint, error);
-        this.#dial(pass, signal);
-      },
-      ended: (error) => this.#linkEnded(error),
-    });
+  #bias(): PassBias {
+    if (this.#departed) return { first: this.#departed };
+    return this.#lost?.shun ? { last: this.#lost.id } : {};
   }
 
   #accepted(link: Link): void {
-    const { clock, health, events, links } = this.#deps;
+    const { clock, health, events } = this.#deps;
     const { id } = link.endpoint;
     const now = clock.now();
     this.#link = { link, since: now };
@@ -269,6 +326,7 @@ export class Supervisor {
     this.#enter({ name: 'connected' }, `accepted by ${id}`);
     const lost = this.#lost;
     this.#lost = undefined;
+    this.#departed = undefined;
     if (lost && lost.id !== id) {
       this.#counters.failovers += 1;
       const { resumed } = link;
@@ -280,11 +338,11 @@ export class Supervisor {
         resumed,
       });
     }
-    if (this.#link?.link === link) links.linkUp(link);
+    if (this.#link?.link === link) this.#linkUp(link);
   }
 
   #linkEnded(error: FailoverError): void {
-    const { clock, health, links, options } = this.#deps;
+    const { clock, health, options } = this.#deps;
     if (!this.#link) return;
     const { link, since } = this.#link;
     const now = clock.now();
@@ -294,7 +352,7 @@ export class Supervisor {
     const action = classify(error.outcome ?? UNKNOWN);
     const shun = BLAMES_ENDPOINT.has(action);
     this.#lost = { id, at: now, reason: error.message, shun };
-    links.linkDown();
+    this.#linkDown();
     const holdMs = options.reconnect ? this.#holdAfter(action, error, heldMs) : undefined;
     if (shun) health.failed(id, error.message);
     else if (action !== 'yield' && holdMs === undefined) health.linkEnded(id, heldMs, error.message);
@@ -339,7 +397,7 @@ export class Supervisor {
 
   /** No candidate is left. If none was even tried, they only need to rest for a moment. */
   #exhausted(pass: Pass): void {
-    const ids = this.#dialable().map(({ id }) => id);
+    const ids = this.#connector.dialable().map(({ id }) => id);
     pass.exhausted();
     if (pass.failures > 0 || ids.length === 0) this.#giveUpPass(pass.error(), pass);
     else this.#wait(this.#pacing.untilRested(ids), 'every endpoint was tried within the last second');

@@ -25,6 +25,14 @@ export class Delivery implements LinkObserver {
     this.subscriptions.linkDown();
   }
 
+  quiesce(): Promise<boolean> {
+    return this.publisher.quiesce();
+  }
+
+  resume(): void {
+    this.publisher.flow();
+  }
+
   /** Settles everything that is left, each with `ERR_ENDED`. */
   abandon(): void {
     this.publisher.abandon();

@@ -37,6 +37,9 @@ export interface SessionTerms {
 const RESERVED_IDS = 256;
 const MAX_IN_FLIGHT = 65_535 - RESERVED_IDS;
 
+/** Milliseconds that a planned move waits for acknowledgements (R111). */
+const QUIESCE_MS = 5_000;
+
 /** Orders, bounds and settles publishes; the connection comes and goes under it. */
 export class Publisher implements ReplayTarget {
   readonly #outbox: Outbox;
@@ -100,6 +103,20 @@ export class Publisher implements ReplayTarget {
     if (!this.#linked) return;
     this.#flowing = true;
     this.#replayer.start(this.#quota);
+  }
+
+  /** Holds everything back that is not sent yet; resolves with whether all that was sent is acknowledged in time. */
+  async quiesce(): Promise<boolean> {
+    this.#flowing = false;
+    this.#replayer.stop();
+    let late = false;
+    const timer = this.#clock.setTimeout(() => {
+      late = true;
+      this.#wakeQuotaWaiters();
+    }, QUIESCE_MS);
+    while (this.#linked && !late && this.#inFlight.size > 0) await this.quotaChanged();
+    this.#clock.clearTimeout(timer);
+    return this.#linked && this.#inFlight.size === 0;
   }
 
   /** The connection is gone; whatever is unsettled waits for the next one. */

@@ -12,9 +12,11 @@ import {
 } from 'tsyringe';
 import type { ParsedBrokers } from '../brokers.js';
 import { ConnectOptions } from '../connection/connect-options.js';
+import { Failback } from '../connection/failback.js';
 import type { MqttCore } from '../connection/mqtt-core.js';
 import { RacingDialer } from '../connection/racing-dialer.js';
 import { Session } from '../connection/session.js';
+import { SessionScope } from '../connection/session-scope.js';
 import { Supervisor } from '../connection/supervisor.js';
 import { Delivery } from '../delivery/delivery.js';
 import { InFlight } from '../delivery/in-flight.js';
@@ -41,6 +43,7 @@ const SESSION: InjectionToken<Session> = Symbol('session');
 const WATCHER: InjectionToken<Watcher> = Symbol('watcher');
 const DELIVERY: InjectionToken<Delivery> = Symbol('delivery');
 const SUPERVISOR: InjectionToken<Supervisor> = Symbol('supervisor');
+const FAILBACK: InjectionToken<Failback> = Symbol('failback');
 const ENGINE: InjectionToken<Engine> = Symbol('engine');
 
 /** What a client is made of, in the two steps that extending `MqttClient` takes. */
@@ -78,6 +81,7 @@ export function composeClient(
       register(EVENTS, () => events);
       register(IN_FLIGHT, () => inFlight);
       registerConnection(register, options);
+      registerFailback(register, options);
       registerDiscovery(register, options, brokers.kind !== 'static');
       registerDelivery(register, options);
       register(ENGINE, (c) => {
@@ -86,6 +90,7 @@ export function composeClient(
           core: c.resolve(CORE),
           session: c.resolve(SESSION),
           supervisor: c.resolve(SUPERVISOR),
+          failback: c.resolve(FAILBACK),
           delivery: c.resolve(DELIVERY),
           watcher: c.resolve(WATCHER),
           health: part(c, tokens.health),
@@ -110,7 +115,17 @@ type Register = <T>(name: InjectionToken<T> | PartToken<T>, make: (c: Dependency
 
 function registerConnection(
   register: Register,
-  { dial, backoff, health, liveness, selection, zone, reconnect, attemptTimeoutMs }: ResolvedOptions,
+  {
+    dial,
+    backoff,
+    health,
+    liveness,
+    sessions,
+    selection,
+    zone,
+    reconnect,
+    attemptTimeoutMs,
+  }: ResolvedOptions,
 ): void {
   register(tokens.selector, (c): Selector => {
     if (typeof selection === 'object') return selection;
@@ -126,7 +141,7 @@ function registerConnection(
     const transportTimeoutMs = Math.min(dial.transportTimeoutMs, attemptTimeoutMs);
     return new RacingDialer(part(c, tokens.network), part(c, tokens.clock), { ...dial, transportTimeoutMs });
   });
-  register(CONNECT_OPTIONS, (c) => new ConnectOptions(c.resolve(CORE)));
+  register(CONNECT_OPTIONS, (c) => new ConnectOptions(c.resolve(CORE), new SessionScope(sessions)));
   register(
     SESSION,
     (c) => new Session(c.resolve(CORE), c.resolve(CONNECT_OPTIONS), liveness, part(c, tokens.clock)),
@@ -147,6 +162,33 @@ function registerConnection(
       events: c.resolve(EVENTS),
       canDial: ({ scheme }) => network.schemes.has(scheme),
       options: { ...backoff, connackTimeoutMs: dial.connackTimeoutMs, attemptTimeoutMs, reconnect },
+    });
+  });
+}
+
+function registerFailback(register: Register, { failback, health }: ResolvedOptions): void {
+  register(FAILBACK, (c) => {
+    const supervisor = c.resolve(SUPERVISOR);
+    const connectOptions = c.resolve(CONNECT_OPTIONS);
+    const core = c.resolve(CORE);
+    const network = part(c, tokens.network);
+    const book = part(c, tokens.health);
+    return new Failback({
+      bounds: { ...failback, probeMs: health.probeMs },
+      clock: part(c, tokens.clock),
+      random: part(c, tokens.random),
+      watcher: c.resolve(WATCHER),
+      clientId: () => core.options.clientId ?? '',
+      current: () => supervisor.current,
+      preferred: () => supervisor.preferred(),
+      target: (endpoint) => connectOptions.target(endpoint),
+      probe: async (target, signal) => {
+        const transport = await network.open(target, signal);
+        transport.destroy();
+      },
+      observed: (id, ok) => book.probed(id, ok),
+      move: (to, reason, how) => supervisor.move(to, reason, how),
+      mayLeave: () => connectOptions.mayLeave(),
     });
   });
 }

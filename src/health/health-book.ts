@@ -60,7 +60,10 @@ export class HealthBook {
     const entry = this.#entry(id);
     entry.failures += 1;
     entry.reason = reason;
-    if (entry.failures < this.#bounds.failures) {
+    if (this.#isEjected(id)) return;
+    // Half open: its time was up, and its first chance is gone.
+    const halfOpen = entry.state === 'ejected';
+    if (!halfOpen && entry.failures < this.#bounds.failures) {
       this.#change(id, entry, 'suspect');
       return;
     }
@@ -86,6 +89,17 @@ export class HealthBook {
     entry.ejectedUntil = 0;
     entry.reason = null;
     this.#change(id, entry, 'healthy');
+  }
+
+  /** A probe off the critical path succeeded or failed. Success shows in `state`, but readmits nobody by itself. */
+  probed(id: string, ok: boolean): void {
+    const entry = this.#entry(id);
+    if (ok && entry.state !== 'healthy') {
+      entry.reason = 'a probe succeeded';
+      this.#change(id, entry, 'probing');
+    } else if (!ok) {
+      this.failed(id, 'a probe failed');
+    }
   }
 
   /** An accepted link ended after `durationMs`. */

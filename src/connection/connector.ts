@@ -1,0 +1,157 @@
+/** One attempt after another: who may be tried, the dial, CONNECT on the winner, and what failures teach. */
+import type { Watcher } from '../discovery/watcher.js';
+import type { Endpoint } from '../endpoint.js';
+import { FailoverError } from '../errors.js';
+import type { HealthBook } from '../health/health-book.js';
+import { classify } from '../health/outcomes.js';
+import type { Clock, DialTarget } from '../platform/ports.js';
+import type { Selector } from '../selection/selector.js';
+import type { Conflict } from './conflict.js';
+import type { ConnectOptions } from './connect-options.js';
+import type { Dialed, Dialer } from './dialer.js';
+import type { MqttCore } from './mqtt-core.js';
+import type { Pacing } from './pacing.js';
+import type { Pass } from './pass.js';
+import type { Link, Session } from './session.js';
+
+/** What becomes of a pass. */
+export interface PassListener {
+  /** An endpoint accepted CONNECT. */
+  accepted(link: Link): void;
+  /** The accepted link ended. */
+  ended(error: FailoverError): void;
+  /** No candidate is left, or going on is pointless. */
+  exhausted(pass: Pass): void;
+}
+
+export interface ConnectorDeps {
+  readonly watcher: Watcher;
+  readonly selector: Selector;
+  readonly health: HealthBook;
+  readonly dialer: Dialer;
+  readonly session: Session;
+  readonly connectOptions: ConnectOptions;
+  readonly core: MqttCore;
+  readonly clock: Clock;
+  /** Whether this runtime can dial an endpoint at all. */
+  readonly canDial: (endpoint: Endpoint) => boolean;
+  readonly pacing: Pacing;
+  readonly conflict: Conflict;
+  readonly connackTimeoutMs: number;
+  /** Bounds transport and CONNACK of an attempt together; MQTT.js's `connectTimeout`. */
+  readonly attemptTimeoutMs: number;
+}
+
+/** Runs passes. Knows no states and no timers; the supervisor says when. */
+export class Connector {
+  readonly #deps: ConnectorDeps;
+  #attempts = 0;
+
+  constructor(deps: ConnectorDeps) {
+    this.#deps = deps;
+  }
+
+  /** Attempts since the client was made. */
+  get attempts(): number {
+    return this.#attempts;
+  }
+
+  /** The known endpoints in the order of preference of `clientId`; health plays no part. */
+  ranking(clientId = this.#deps.core.options.clientId ?? ''): readonly Endpoint[] {
+    const { watcher, selector } = this.#deps;
+    return watcher.current ? selector.rank(clientId, watcher.current.endpoints) : [];
+  }
+
+  /** The endpoints that this runtime can dial, in the client's order. */
+  dialable(): readonly Endpoint[] {
+    return this.ranking().filter(this.#deps.canDial);
+  }
+
+  /** Tries candidates until one accepts, or none is left. Aborting `signal` ends it without a word. */
+  run(pass: Pass, signal: AbortSignal, listener: PassListener): void {
+    if (signal.aborted) return;
+    const targets = pass.conclusion === 'go-on' ? this.#candidates(pass) : [];
+    if (targets.length === 0) {
+      listener.exhausted(pass);
+      return;
+    }
+    const startedAt = this.#deps.clock.now();
+    const onFailure = ({ endpoint }: DialTarget, error: Error) => {
+      this.#attempted(endpoint);
+      this.#failed(pass, endpoint, error as FailoverError);
+    };
+    this.#deps.dialer.dial(targets, signal, onFailure).then(
+      (dialed) => {
+        if (signal.aborted) dialed?.transport.destroy();
+        else if (dialed) this.connect(pass, dialed, startedAt, signal, listener);
+        else this.run(pass, signal, listener);
+      },
+      () => {
+        // Only an abort rejects, and who aborted does not want to hear of it.
+      },
+    );
+  }
+
+  /**
+   * Opens a transport to one endpoint, for a planned move.
+   *
+   * @throws {@link FailoverError} of that endpoint, or the abort reason.
+   */
+  async dial(endpoint: Endpoint, signal: AbortSignal): Promise<Dialed> {
+    const { dialer, connectOptions } = this.#deps;
+    let failure: Error | undefined;
+    const dialed = await dialer.dial([connectOptions.target(endpoint)], signal, (_target, error) => {
+      this.#attempted(endpoint);
+      failure = error;
+    });
+    if (!dialed) throw failure ?? new FailoverError('ERR_TRANSPORT', `Cannot reach ${endpoint.id}`);
+    return dialed;
+  }
+
+  /** Sends CONNECT over an open transport; on refusal the pass goes on with the others. */
+  connect(pass: Pass, dialed: Dialed, startedAt: number, signal: AbortSignal, listener: PassListener): void {
+    const { session, clock, connackTimeoutMs, attemptTimeoutMs } = this.#deps;
+    const { endpoint } = dialed.target;
+    this.#attempted(endpoint);
+    pass.sawConnection = true;
+    const left = Math.max(1, attemptTimeoutMs - (clock.now() - startedAt));
+    const onAbort = () => session.abandon();
+    signal.addEventListener('abort', onAbort);
+    session.open(dialed, Math.min(connackTimeoutMs, left), {
+      accepted: (link) => {
+        signal.removeEventListener('abort', onAbort);
+        listener.accepted(link);
+      },
+      refused: (error) => {
+        signal.removeEventListener('abort', onAbort);
+        this.#failed(pass, endpoint, error);
+        this.run(pass, signal, listener);
+      },
+      ended: (error) => listener.ended(error),
+    });
+  }
+
+  /** Endpoints that may be tried now: not yet in this pass, and not within a second of the last time. */
+  #candidates(pass: Pass): DialTarget[] {
+    const { health, connectOptions, pacing } = this.#deps;
+    const rested = health
+      .order(this.dialable())
+      .filter(({ id }) => !pass.hasFailed(id) && pacing.restLeft(id) === 0);
+    return pass.order(rested).map((endpoint) => connectOptions.target(endpoint));
+  }
+
+  #attempted({ id }: Endpoint): void {
+    this.#deps.pacing.attempted(id);
+    this.#attempts += 1;
+  }
+
+  #failed(pass: Pass, endpoint: Endpoint, error: FailoverError): void {
+    const { health, conflict } = this.#deps;
+    const { id } = endpoint;
+    const blamed = pass.failed(id, error);
+    if (error.code === 'ERR_CONNACK_TIMEOUT') conflict.connackMissed();
+    else if (error.code !== 'ERR_REFUSED') conflict.endpointDied();
+    if (error.outcome && classify(error.outcome) === 'unfit') health.unfit(endpoint, error.message);
+    else if (blamed) health.failed(id, error.message);
+  }
+}

@@ -1,0 +1,227 @@
+/**
+ * Goes home: back to the preferred endpoint once it has proved itself, without a herd.
+ *
+ * Probing is off the critical path: a transport that is opened and closed. A returned endpoint must answer several
+ * times and for a while, each client has its own slot in a window by its id, and no client moves often (R165–R167).
+ * That, and nothing else, is what brings placement back to where it was after a rolling restart.
+ */
+import type { Watcher } from '../discovery/watcher.js';
+import type { Endpoint } from '../endpoint.js';
+import type { Clock, DialTarget, Random, Timer } from '../platform/ports.js';
+import { murmur3 } from '../selection/murmur3.js';
+import type { MoveOptions } from './supervisor.js';
+
+/** See `FailbackOptions` and `HealthOptions.probeMs`. */
+export interface FailbackBounds {
+  readonly mode: 'auto' | 'manual' | 'off';
+  readonly healthyMs: number;
+  readonly probes: number;
+  readonly windowMs: number;
+  readonly dwellMs: number;
+  readonly probeMs: number;
+}
+
+/** What failback needs of the rest. */
+export interface FailbackDeps {
+  readonly bounds: FailbackBounds;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly watcher: Watcher;
+  readonly clientId: () => string;
+  /** The endpoint in use. */
+  readonly current: () => Endpoint | undefined;
+  /** Endpoints that can be dialed and serve this configuration, in the client's order. */
+  readonly preferred: () => readonly Endpoint[];
+  readonly target: (endpoint: Endpoint) => DialTarget;
+  /** Opens a transport and closes it again. */
+  readonly probe: (target: DialTarget, signal: AbortSignal) => Promise<void>;
+  /** Tells the health book what a probe said. */
+  readonly observed: (id: string, ok: boolean) => void;
+  readonly move: (to: string, reason: string, options: MoveOptions) => Promise<void>;
+  /** Whether the session, if there is one worth keeping, would come along. */
+  readonly mayLeave: () => boolean;
+}
+
+/** Share by which the wait between probes is varied. */
+const PROBE_JITTER = 0.2;
+/** Milliseconds between probes of an endpoint that stays away, at most. */
+const MAX_PROBE_MS = 60_000;
+/** Milliseconds that a probe may take. */
+const PROBE_TIMEOUT_MS = 3_000;
+/** Better endpoints that one look probes, at most. */
+const PROBED_AT_ONCE = 3;
+/** The longest that failed moves home stretch `healthyMs`. */
+const MAX_HOLD_OFF = 16;
+/** Milliseconds over which the clients of an endpoint that left the list move away. */
+const DRAIN_WINDOW_MS = 10_000;
+
+interface Candidate {
+  readonly id: string;
+  /** Since when every probe was good. */
+  readonly healthySince: number;
+  readonly goodProbes: number;
+}
+
+/** Watches the preferred endpoint while the client is on another. */
+export class Failback {
+  readonly #deps: FailbackDeps;
+  #timer: Timer | undefined;
+  #abort: AbortController | undefined;
+  #candidate: Candidate | undefined;
+  #failures = 0;
+  #movedAt = Number.NEGATIVE_INFINITY;
+  /** Grows with every move home that failed. */
+  #holdOff = 1;
+
+  constructor(deps: FailbackDeps) {
+    this.#deps = deps;
+  }
+
+  /** A link is there. */
+  linkUp(): void {
+    this.linkDown();
+    this.#abort = new AbortController();
+    this.#candidate = undefined;
+    this.#failures = 0;
+    this.#next(this.#probeDelay());
+  }
+
+  /** The link is gone: there is nothing to move. */
+  linkDown(): void {
+    if (this.#timer) this.#deps.clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#abort?.abort();
+    this.#abort = undefined;
+  }
+
+  /** A planned move came about. */
+  moved(): void {
+    this.#movedAt = this.#deps.clock.now();
+    this.#holdOff = 1;
+  }
+
+  #next(delayMs: number): void {
+    const { signal } = this.#abort as AbortController;
+    this.#timer = this.#deps.clock.setTimeout(() => {
+      this.#timer = undefined;
+      void this.#look(signal).then((delay) => {
+        if (!signal.aborted) this.#next(delay);
+      });
+    }, delayMs);
+  }
+
+  #probeDelay(): number {
+    const { bounds, random } = this.#deps;
+    const base = Math.min(MAX_PROBE_MS, bounds.probeMs * 2 ** Math.min(this.#failures, 16));
+    return base * (1 + PROBE_JITTER * (2 * random.next() - 1));
+  }
+
+  /** One look at where we are and where we should be; resolves with the milliseconds until the next. */
+  async #look(signal: AbortSignal): Promise<number> {
+    const current = this.#deps.current();
+    const preferred = this.#deps.preferred();
+    const [home] = preferred;
+    if (!current || !home || home.id === current.id) {
+      this.#candidate = undefined;
+      return this.#probeDelay();
+    }
+    if (!this.#isListed(current)) return this.#drain(home, signal);
+    if (this.#deps.bounds.mode !== 'auto' || !this.#deps.mayLeave()) return this.#probeDelay();
+    const better = preferred.slice(
+      0,
+      preferred.findIndex(({ id }) => id === current.id),
+    );
+    const candidate = await this.#firstAlive(better.slice(0, PROBED_AT_ONCE), signal);
+    if (candidate && !signal.aborted && this.#isReady()) await this.#goHome(candidate, signal);
+    return this.#probeDelay();
+  }
+
+  /** Home if it answers, else the next that is better than where we are. */
+  async #firstAlive(endpoints: readonly Endpoint[], signal: AbortSignal): Promise<Endpoint | undefined> {
+    for (const endpoint of endpoints) {
+      if (signal.aborted) return undefined;
+      if (await this.#probe(endpoint, signal)) return endpoint;
+    }
+    return undefined;
+  }
+
+  #isListed({ id }: Endpoint): boolean {
+    return this.#deps.watcher.current?.endpoints.some((endpoint) => endpoint.id === id) ?? true;
+  }
+
+  async #probe(endpoint: Endpoint, signal: AbortSignal): Promise<boolean> {
+    const { clock, observed, probe, target } = this.#deps;
+    const { id } = endpoint;
+    const attempt = new AbortController();
+    const abort = () => attempt.abort();
+    signal.addEventListener('abort', abort);
+    const timer = clock.setTimeout(abort, PROBE_TIMEOUT_MS);
+    const ok = await probe(target(endpoint), attempt.signal).then(
+      () => true,
+      () => false,
+    );
+    clock.clearTimeout(timer);
+    signal.removeEventListener('abort', abort);
+    if (signal.aborted) return false;
+    const known = this.#candidate?.id === id ? this.#candidate : undefined;
+    if (ok) {
+      const healthySince = known?.healthySince ?? clock.now();
+      this.#candidate = { id, goodProbes: (known?.goodProbes ?? 0) + 1, healthySince };
+      this.#failures = 0;
+    } else {
+      if (known) this.#candidate = undefined;
+      this.#failures += 1;
+    }
+    observed(id, ok);
+    return ok;
+  }
+
+  #isReady(): boolean {
+    const { bounds, clock } = this.#deps;
+    const now = clock.now();
+    return (
+      this.#candidate !== undefined &&
+      this.#candidate.goodProbes >= bounds.probes &&
+      now - this.#candidate.healthySince >= bounds.healthyMs * this.#holdOff &&
+      now - this.#movedAt >= bounds.dwellMs
+    );
+  }
+
+  /** Waits for this client's own slot, looks once more, and moves. */
+  async #goHome(home: Endpoint, signal: AbortSignal): Promise<void> {
+    await this.#slot(this.#deps.bounds.windowMs, signal);
+    if (signal.aborted || !(await this.#probe(home, signal))) return;
+    const event = this.#deps.preferred()[0]?.id === home.id ? 'failback' : 'move';
+    try {
+      await this.#deps.move(home.id, 'a better endpoint is back', { event, patient: true });
+      this.moved();
+    } catch {
+      this.#candidate = undefined;
+      this.#holdOff = Math.min(MAX_HOLD_OFF, this.#holdOff * 2);
+    }
+  }
+
+  /** The list no longer has the endpoint we are on: leave it, warm and in our slot, never cut (R23). */
+  async #drain(to: Endpoint, signal: AbortSignal): Promise<number> {
+    await this.#slot(DRAIN_WINDOW_MS, signal);
+    if (signal.aborted) return 0;
+    await this.#deps
+      .move(to.id, 'the endpoint left the list', { event: 'move', patient: false })
+      .catch(() => {
+        // Tried again at the next look.
+      });
+    return this.#probeDelay();
+  }
+
+  /** The same share of every window for the same client: a spread without a draw, and reproducible (R6). */
+  #slot(windowMs: number, signal: AbortSignal): Promise<void> {
+    const share = murmur3(this.#deps.clientId()) / 2 ** 32;
+    return new Promise((resolve) => {
+      const timer = this.#deps.clock.setTimeout(resolve, share * windowMs);
+      signal.addEventListener('abort', () => {
+        this.#deps.clock.clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+}
