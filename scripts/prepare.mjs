@@ -1,7 +1,7 @@
 // Brings a checkout to the point where its other commands can run: dependencies installed and, with
 // `--build`, the bundle built. Does nothing when both are up to date. Needs nothing but Node itself.
 import { spawnSync } from 'node:child_process';
-import { readdirSync, statSync } from 'node:fs';
+import { lstatSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -22,6 +22,12 @@ const BUNDLE = [
 /** Installs what is missing or outdated, and builds when asked to. Throws if either fails. */
 export function prepare({ build = false } = {}) {
   if (modified(INSTALLED) < modified('package-lock.json')) {
+    // npm empties what a link points to: somebody else's installation.
+    if (lstatSync(join(root, 'node_modules'), { throwIfNoEntry: false })?.isSymbolicLink()) {
+      throw new Error(
+        'node_modules is a symbolic link and outdated: update the installation that it points to',
+      );
+    }
     console.error('Installing dependencies (npm ci), about ten seconds …');
     // npm is a shell script on Windows; the development tools are needed whatever NODE_ENV says.
     run('npm', ['ci', '--include=dev', '--loglevel=error'], { shell: process.platform === 'win32' });

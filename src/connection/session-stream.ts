@@ -27,6 +27,8 @@ export class SessionStream extends EventEmitter<'close' | 'drain' | 'error'> {
   readonly #observer: StreamObserver;
   #cause: Error | undefined;
   #closed = false;
+  #corked = false;
+  #awaitingDrain: (() => void)[] = [];
   #endTimer: Timer | undefined;
   /** As in Node's streams; MQTT.js does not ask, we do. */
   destroyed = false;
@@ -43,7 +45,7 @@ export class SessionStream extends EventEmitter<'close' | 'drain' | 'error'> {
     this.#clock = clock;
     this.#observer = observer;
     transport?.on('data', () => observer.received());
-    transport?.on('drain', () => this.emit('drain'));
+    transport?.on('drain', () => this.#drained());
     transport?.on('error', (error) => {
       this.#cause ??= error;
     });
@@ -78,12 +80,36 @@ export class SessionStream extends EventEmitter<'close' | 'drain' | 'error'> {
     return this.#transport.write(chunk, encoding);
   }
 
+  /**
+   * MQTT.js corks and uncorks for every packet, which is a system call each. Here all packets of a turn of the event
+   * loop leave together: a burst of acknowledgements triggers a burst of publishes.
+   */
   cork(): void {
-    this.#transport?.cork();
+    if (this.#corked || !this.#transport) return;
+    this.#corked = true;
+    this.#transport.cork();
+    this.#clock.soon(() => this.#flush());
   }
 
-  uncork(): void {
+  uncork(): void {}
+
+  #flush(): void {
+    if (!this.#corked) return;
+    this.#corked = false;
     this.#transport?.uncork();
+  }
+
+  /** MQTT.js adds one listener for each QoS 0 publish that waits; an emitter would search through them one by one. */
+  override once(event: 'close' | 'drain' | 'error', listener: (...args: unknown[]) => void): this {
+    if (event !== 'drain') return super.once(event, listener);
+    this.#awaitingDrain.push(listener);
+    return this;
+  }
+
+  #drained(): void {
+    const waiting = this.#awaitingDrain;
+    this.#awaitingDrain = [];
+    for (const listener of waiting) listener();
   }
 
   /** Closes politely: what was written is sent, and the peer has a second to answer. */
@@ -93,6 +119,7 @@ export class SessionStream extends EventEmitter<'close' | 'drain' | 'error'> {
       this.destroy();
       return this;
     }
+    this.#flush();
     this.#transport.end();
     this.#endTimer ??= this.#clock.setTimeout(() => this.destroy(), END_GRACE_MS);
     return this;
@@ -117,7 +144,7 @@ export class SessionStream extends EventEmitter<'close' | 'drain' | 'error'> {
     this.destroyed = true;
     if (this.#endTimer) this.#clock.clearTimeout(this.#endTimer);
     // MQTT.js holds back QoS 0 callbacks until `drain`; it will not come any more.
-    this.emit('drain');
+    this.#drained();
     this.emit('close');
     this.#observer.closed(this.#cause);
   }

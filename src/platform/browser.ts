@@ -18,6 +18,7 @@ const clock: Clock = {
   wallNow: () => Date.now(),
   setTimeout: (callback, ms) => setTimeout(callback, ms) as unknown as Timer,
   clearTimeout: (timer) => clearTimeout(timer as unknown as number),
+  soon: (callback) => queueMicrotask(callback),
 };
 
 const random: Random = { next: () => Math.random() };

@@ -11,6 +11,7 @@ const clock: Clock = {
   wallNow: () => Date.now(),
   setTimeout: (callback, ms) => setTimeout(callback, ms) as unknown as Timer,
   clearTimeout: (timer) => clearTimeout(timer as unknown as NodeJS.Timeout),
+  soon: (callback) => void setImmediate(callback),
 };
 
 const random: Random = { next: () => Math.random() };

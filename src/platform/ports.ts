@@ -23,6 +23,8 @@ export interface Clock {
   setTimeout(callback: () => void, ms: number): Timer;
   /** Disarms a timer; harmless when it has fired. */
   clearTimeout(timer: Timer): void;
+  /** Calls `callback` once, after the input that is being worked on now. */
+  soon(callback: () => void): void;
 }
 
 /** Chance, for jitter. */

@@ -46,6 +46,10 @@ export class VirtualClock implements Clock {
     return timer;
   }
 
+  soon(callback: () => void): void {
+    queueMicrotask(callback);
+  }
+
   clearTimeout(timer: Timer): void {
     this.#armed.delete(timer as ArmedTimer);
   }

@@ -1,0 +1,8 @@
+/** Every benchmark, in the order in which they run. */
+import { outbox } from './micro/delivery/outbox.js';
+import { rank } from './micro/selection/rank.js';
+import { crashFailover } from './scenarios/crash-failover.js';
+import { publishCost } from './scenarios/publish-cost.js';
+import type { Scenario } from './support/scenario.js';
+
+export const SCENARIOS: readonly Scenario[] = [crashFailover, publishCost, rank, outbox];
