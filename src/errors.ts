@@ -16,6 +16,7 @@ const BRAND = Symbol.for('mqtt-failover.error');
  * | `ERR_TRANSPORT_TIMEOUT` | one endpoint did not open a transport in time |
  * | `ERR_CONNACK_TIMEOUT` | one endpoint opened a transport but did not answer CONNECT in time |
  * | `ERR_REFUSED` | one endpoint answered CONNECT with a refusal; see `reasonCode` |
+ * | `ERR_CREDENTIALS` | the `credentials` option failed, or gave something unusable |
  * | `ERR_LINK` | an established connection ended |
  * | `ERR_ALL_FAILED` | every endpoint of a pass failed; `cause` is an `AggregateError` with one error each |
  * | `ERR_MESSAGE` | a publish that no broker could take: bad topic, payload or QoS |
@@ -33,6 +34,7 @@ export type FailoverErrorCode =
   | 'ERR_TRANSPORT_TIMEOUT'
   | 'ERR_CONNACK_TIMEOUT'
   | 'ERR_REFUSED'
+  | 'ERR_CREDENTIALS'
   | 'ERR_LINK'
   | 'ERR_ALL_FAILED'
   | 'ERR_MESSAGE'

@@ -2,6 +2,7 @@
 import type { IClientOptions } from 'mqtt';
 import * as v from 'valibot';
 import type { BrokersInput } from './brokers.js';
+import type { CredentialsProvider } from './connection/credentials.js';
 import type { OverflowPolicy } from './delivery/outbox.js';
 import type { OverrideContainer } from './di/tokens.js';
 import { describe, FailoverError, optionError } from './errors.js';
@@ -125,7 +126,8 @@ export interface FailoverGroups {
   readonly zone?: string;
   /** Whether broker sessions follow the client to another endpoint. @defaultValue 'auto' */
   readonly sessions?: 'auto' | 'shared' | 'local';
-  readonly credentials?: unknown;
+  /** Credentials for each attempt, by endpoint. */
+  readonly credentials?: CredentialsProvider;
   readonly dial?: DialOptions;
   readonly backoff?: BackoffOptions;
   readonly liveness?: LivenessOptions;
@@ -154,6 +156,7 @@ export interface ResolvedOptions {
   readonly health: Required<HealthOptions>;
   readonly failback: Required<FailbackOptions>;
   readonly sessions: 'auto' | 'shared' | 'local';
+  readonly credentials: CredentialsProvider | undefined;
   readonly outbox: {
     readonly maxMessages: number;
     readonly maxBytes: number;
@@ -264,7 +267,6 @@ export const GROUP_NAMES: ReadonlySet<string> = new Set(['brokers', ...Object.ke
 
 /** Options that are part of the contract but whose feature is not in this version; refused rather than ignored. */
 const NOT_YET: readonly string[] = [
-  'credentials',
   'outbox.store',
   'outbox.codec',
   'outbox.dedupId',
@@ -335,6 +337,7 @@ export function resolveOptions(options: FailoverOptions, defaults: PlatformDefau
       dwellMs: failback.dwellMs ?? 300_000,
     },
     sessions: options.sessions ?? 'auto',
+    credentials: options.credentials,
     outbox: {
       maxMessages: outbox.maxMessages ?? defaults.maxMessages,
       maxBytes: outbox.maxBytes ?? defaults.maxBytes,

@@ -8,6 +8,11 @@ export {
   parseBrokers,
 } from './brokers.js';
 export { FailoverClient, type FailoverEventCallbacks } from './client.js';
+export type {
+  AttemptCredentials,
+  CredentialsContext,
+  CredentialsProvider,
+} from './connection/credentials.js';
 export type { Dialed, Dialer, DialFailure } from './connection/dialer.js';
 export type { OverflowPolicy } from './delivery/outbox.js';
 export { type OverrideContainer, type PartToken, tokens } from './di/tokens.js';

@@ -51,11 +51,12 @@ export class ConnectOptions {
     return { endpoint, options };
   }
 
-  /** Makes the live options those of `endpoint`; CONNECT is written from them next. */
-  apply(endpoint: Endpoint): void {
+  /** Makes the live options those of `target`; CONNECT is written from them next. */
+  apply({ endpoint, overlay }: DialTarget): void {
     this.#noticeChanges();
     this.#applied = {};
-    for (const field of CONNECT_FIELDS) this.#applied[field] = endpoint.options[field] ?? this.#base[field];
+    const own: Partial<IClientOptions> = { ...endpoint.options, ...overlay };
+    for (const field of CONNECT_FIELDS) this.#applied[field] = own[field] ?? this.#base[field];
     // MQTT 3.1.1's flag would also throw away the session that is made now.
     if (this.#applied.protocolVersion === 5 && this.#scope.cleanStart(endpoint.id))
       this.#applied.clean = true;

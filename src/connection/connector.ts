@@ -8,6 +8,7 @@ import type { Clock, DialTarget } from '../platform/ports.js';
 import type { Selector } from '../selection/selector.js';
 import type { Conflict } from './conflict.js';
 import type { ConnectOptions } from './connect-options.js';
+import type { Credentials } from './credentials.js';
 import type { Dialed, Dialer } from './dialer.js';
 import type { MqttCore } from './mqtt-core.js';
 import type { Pacing } from './pacing.js';
@@ -37,6 +38,7 @@ export interface ConnectorDeps {
   readonly canDial: (endpoint: Endpoint) => boolean;
   readonly pacing: Pacing;
   readonly conflict: Conflict;
+  readonly credentials: Credentials;
   readonly connackTimeoutMs: number;
   /** Bounds transport and CONNACK of an attempt together; MQTT.js's `connectTimeout`. */
   readonly attemptTimeoutMs: number;
@@ -146,12 +148,19 @@ export class Connector {
   }
 
   #failed(pass: Pass, endpoint: Endpoint, error: FailoverError): void {
-    const { health, conflict } = this.#deps;
+    const { health, conflict, credentials, pacing } = this.#deps;
     const { id } = endpoint;
+    const action = error.outcome && classify(error.outcome);
+    if (action === 'reauth' && credentials.canRefresh && pass.mayRefresh(id)) {
+      // One refresh and one retry at the same endpoint; then it counts.
+      credentials.refused();
+      pacing.left(id);
+      return;
+    }
     const blamed = pass.failed(id, error);
     if (error.code === 'ERR_CONNACK_TIMEOUT') conflict.connackMissed();
     else if (error.code !== 'ERR_REFUSED') conflict.endpointDied();
-    if (error.outcome && classify(error.outcome) === 'unfit') health.unfit(endpoint, error.message);
+    if (action === 'unfit') health.unfit(endpoint, error.message);
     else if (blamed) health.failed(id, error.message);
   }
 }

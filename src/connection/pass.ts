@@ -30,7 +30,8 @@ export interface PassBias {
 /** What happened in a pass so far. */
 export class Pass {
   readonly #failures = new Map<string, FailoverError>();
-  readonly #bias: PassBias;
+  #bias: PassBias;
+  #refreshed = false;
   /** Whether MQTT.js saw a connection in this pass, and so emits `close` itself. */
   sawConnection = false;
   #refusals = 0;
@@ -60,6 +61,15 @@ export class Pass {
 
   get conclusion(): Conclusion {
     return this.#conclusion;
+  }
+
+  /** Whether an endpoint that refused our credentials may be asked once more with fresh ones, as the next candidate. */
+  mayRefresh(id: string): boolean {
+    if (this.#refreshed) return false;
+    this.#refreshed = true;
+    this.#refusals += 1;
+    this.#bias = { ...this.#bias, first: id };
+    return true;
   }
 
   /**

@@ -4,7 +4,7 @@
  */
 import { FailoverError } from '../errors.js';
 import { outcomeOf } from '../health/outcomes.js';
-import type { Clock, DialTarget, Network, Timer, Transport } from '../platform/ports.js';
+import type { Clock, DialTarget, Network, Timer } from '../platform/ports.js';
 import type { Dialed, Dialer, DialFailure } from './dialer.js';
 
 /** Milliseconds and counts of {@link RacingDialer}; see `DialOptions`. */
@@ -14,16 +14,27 @@ export interface RaceBounds {
   readonly transportTimeoutMs: number;
 }
 
+/** Completes a target just before it is dialed. */
+export type Prepare = (target: DialTarget, signal: AbortSignal) => Promise<DialTarget>;
+
 /** Starts the next candidate when the ones before it failed, or did not answer within the stagger. */
 export class RacingDialer implements Dialer {
   readonly #network: Network;
   readonly #clock: Clock;
   readonly #bounds: RaceBounds;
+  readonly #prepare: Prepare;
 
-  constructor(network: Network, clock: Clock, bounds: RaceBounds) {
+  /** @param prepare - Asked for the target of each attempt, before its deadline starts to run. */
+  constructor(
+    network: Network,
+    clock: Clock,
+    bounds: RaceBounds,
+    prepare: Prepare = async (target) => target,
+  ) {
     this.#network = network;
     this.#clock = clock;
     this.#bounds = bounds;
+    this.#prepare = prepare;
   }
 
   dial(
@@ -57,9 +68,9 @@ export class RacingDialer implements Dialer {
         const attempt = new AbortController();
         running.add(attempt);
         this.#open(target, attempt).then(
-          (transport) => {
-            if (!running.delete(attempt)) transport.destroy();
-            else settle(() => resolve({ target, transport }));
+          (dialed) => {
+            if (!running.delete(attempt)) dialed.transport.destroy();
+            else settle(() => resolve(dialed));
           },
           (error: Error) => {
             if (!running.delete(attempt)) return;
@@ -81,16 +92,17 @@ export class RacingDialer implements Dialer {
   }
 
   /** One candidate within its transport deadline; errors come out named and typed. */
-  async #open(target: DialTarget, attempt: AbortController): Promise<Transport> {
+  async #open(candidate: DialTarget, attempt: AbortController): Promise<Dialed> {
     const { transportTimeoutMs } = this.#bounds;
-    const { id } = target.endpoint;
+    const { id } = candidate.endpoint;
+    const target = await this.#prepare(candidate, attempt.signal);
     let timedOut = false;
     const timer = this.#clock.setTimeout(() => {
       timedOut = true;
       attempt.abort();
     }, transportTimeoutMs);
     try {
-      return await this.#network.open(target, attempt.signal);
+      return { target, transport: await this.#network.open(target, attempt.signal) };
     } catch (cause) {
       if (timedOut) {
         const message = `No transport to ${id} within ${transportTimeoutMs} ms`;

@@ -81,7 +81,7 @@ export class Session {
     this.#listener = listener;
     this.#verdict = undefined;
     this.#phase = 'connecting';
-    this.#options.apply(target.endpoint);
+    this.#options.apply(target);
     this.#connackTimer = this.#clock.setTimeout(() => {
       const { id } = target.endpoint;
       const message = `No CONNACK from ${id} within ${connackTimeoutMs} ms`;

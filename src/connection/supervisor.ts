@@ -16,6 +16,7 @@ import type { Selector } from '../selection/selector.js';
 import { Conflict } from './conflict.js';
 import type { ConnectOptions } from './connect-options.js';
 import { Connector, type PassListener } from './connector.js';
+import type { Credentials } from './credentials.js';
 import type { Dialer } from './dialer.js';
 import type { MqttCore } from './mqtt-core.js';
 import { Pacing, type PacingBounds } from './pacing.js';
@@ -54,6 +55,7 @@ export interface SupervisorDeps {
   readonly session: Session;
   readonly connectOptions: ConnectOptions;
   readonly core: MqttCore;
+  readonly credentials: Credentials;
   readonly links: LinkObserver;
   readonly clock: Clock;
   readonly random: Random;

@@ -12,6 +12,7 @@ import {
 } from 'tsyringe';
 import type { ParsedBrokers } from '../brokers.js';
 import { ConnectOptions } from '../connection/connect-options.js';
+import { Credentials } from '../connection/credentials.js';
 import { Failback } from '../connection/failback.js';
 import type { MqttCore } from '../connection/mqtt-core.js';
 import { RacingDialer } from '../connection/racing-dialer.js';
@@ -43,6 +44,7 @@ const SESSION: InjectionToken<Session> = Symbol('session');
 const WATCHER: InjectionToken<Watcher> = Symbol('watcher');
 const DELIVERY: InjectionToken<Delivery> = Symbol('delivery');
 const SUPERVISOR: InjectionToken<Supervisor> = Symbol('supervisor');
+const CREDENTIALS: InjectionToken<Credentials> = Symbol('credentials');
 const FAILBACK: InjectionToken<Failback> = Symbol('failback');
 const ENGINE: InjectionToken<Engine> = Symbol('engine');
 
@@ -121,6 +123,7 @@ function registerConnection(
     health,
     liveness,
     sessions,
+    credentials,
     selection,
     zone,
     reconnect,
@@ -137,9 +140,15 @@ function registerConnection(
     tokens.health,
     (c) => new HealthBook(health, part(c, tokens.clock), part(c, tokens.random), c.resolve(EVENTS)),
   );
+  register(CREDENTIALS, (c) => new Credentials(credentials, part(c, tokens.clock)));
   register(tokens.dialer, (c) => {
     const transportTimeoutMs = Math.min(dial.transportTimeoutMs, attemptTimeoutMs);
-    return new RacingDialer(part(c, tokens.network), part(c, tokens.clock), { ...dial, transportTimeoutMs });
+    return new RacingDialer(
+      part(c, tokens.network),
+      part(c, tokens.clock),
+      { ...dial, transportTimeoutMs },
+      (target, signal) => c.resolve(CREDENTIALS).prepare(target, signal),
+    );
   });
   register(CONNECT_OPTIONS, (c) => new ConnectOptions(c.resolve(CORE), new SessionScope(sessions)));
   register(
@@ -155,6 +164,7 @@ function registerConnection(
       dialer: part(c, tokens.dialer),
       session: c.resolve(SESSION),
       connectOptions: c.resolve(CONNECT_OPTIONS),
+      credentials: c.resolve(CREDENTIALS),
       core: c.resolve(CORE),
       links: c.resolve(DELIVERY),
       clock: part(c, tokens.clock),

@@ -193,6 +193,7 @@ export const OUTCOMES: readonly OutcomeRow[] = Object.freeze([
     ['transport-timeout', 'No transport in time', 'cool'],
     ['connack-timeout', 'No CONNACK in time', 'cool'],
     ['closed-before-connack', 'Accepted, then closed before CONNACK', 'cool'],
+    ['no-credentials', 'The application gave no credentials', 'all'],
     ['silent', 'No byte within the liveness deadline', 'cool'],
     ['malformed', 'Malformed data from the broker', 'cool'],
     ['closed', 'Closed without a reason', 'same'],

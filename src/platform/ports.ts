@@ -62,6 +62,8 @@ export interface DialTarget {
   readonly endpoint: Endpoint;
   /** MQTT.js options of the client with those of the endpoint laid over; a fresh object per attempt (C4). */
   readonly options: IClientOptions;
+  /** CONNECT fields for this attempt alone, from option `credentials`. */
+  readonly overlay?: Partial<IClientOptions>;
 }
 
 /** Opens transports. */

@@ -1,0 +1,130 @@
+/** Fresh credentials for every attempt, from the application, for the endpoint that is about to be dialed (R75). */
+import type { IClientOptions } from 'mqtt';
+import { createEndpoint, type Endpoint, type Scheme, toScheme } from '../endpoint.js';
+import { FailoverError } from '../errors.js';
+import type { Clock, DialTarget } from '../platform/ports.js';
+
+/** What a provider may set for one attempt. */
+export interface AttemptCredentials
+  extends Partial<Pick<IClientOptions, 'username' | 'password' | 'properties' | 'will'>> {
+  /** URL to dial instead of the endpoint's, such as a signed WebSocket URL. Dropped after the attempt (R196). */
+  readonly url?: string;
+}
+
+/** What a provider is told of the attempt. */
+export interface CredentialsContext {
+  /** Aborted when the answer is no longer wanted. */
+  readonly signal: AbortSignal;
+  /** `refused` when a broker has just refused what was given last. */
+  readonly reason: 'attempt' | 'refused';
+}
+
+/**
+ * Gives the credentials for one attempt. Asked before every dial, at most five seconds; a failure blames no endpoint.
+ */
+export type CredentialsProvider = (
+  endpoint: Pick<Endpoint, 'id' | 'url' | 'zone'>,
+  context: CredentialsContext,
+) => Promise<AttemptCredentials> | AttemptCredentials;
+
+/** Milliseconds that a provider may take. */
+const PROVIDER_TIMEOUT_MS = 5_000;
+
+/** Asks the provider and lays its answer over the target. */
+export class Credentials {
+  readonly #provider: CredentialsProvider | undefined;
+  readonly #clock: Clock;
+  #refused = false;
+
+  constructor(provider: CredentialsProvider | undefined, clock: Clock) {
+    this.#provider = provider;
+    this.#clock = clock;
+  }
+
+  /** Whether there is a provider, and so a point in asking again. */
+  get canRefresh(): boolean {
+    return this.#provider !== undefined;
+  }
+
+  /** A broker refused what was given: the next question says so. */
+  refused(): void {
+    this.#refused = true;
+  }
+
+  /**
+   * The target to dial, with this attempt's credentials.
+   *
+   * @throws {@link FailoverError} `ERR_CREDENTIALS` when the provider fails or takes too long.
+   */
+  async prepare(target: DialTarget, signal: AbortSignal): Promise<DialTarget> {
+    if (!this.#provider) return target;
+    const { url, ...overlay } = await this.#ask(this.#provider, target.endpoint, signal);
+    const endpoint = url === undefined ? target.endpoint : redirected(target.endpoint, url);
+    return { endpoint, options: { ...target.options, ...overlay }, overlay };
+  }
+
+  async #ask(
+    provider: CredentialsProvider,
+    endpoint: Endpoint,
+    signal: AbortSignal,
+  ): Promise<AttemptCredentials> {
+    const attempt = new AbortController();
+    const abort = () => attempt.abort();
+    signal.addEventListener('abort', abort);
+    const reason = this.#refused ? 'refused' : 'attempt';
+    this.#refused = false;
+    let timer: ReturnType<Clock['setTimeout']> | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = this.#clock.setTimeout(() => {
+        reject(new Error(`no answer within ${PROVIDER_TIMEOUT_MS} ms`));
+        abort();
+      }, PROVIDER_TIMEOUT_MS);
+    });
+    const { id, url, zone } = endpoint;
+    try {
+      return await Promise.race([provider({ id, url, zone }, { signal: attempt.signal, reason }), late]);
+    } catch (cause) {
+      // The provider's message may quote what it knows; it stays in the cause.
+      throw new FailoverError('ERR_CREDENTIALS', `Option \`credentials\` gave none for ${id}`, {
+        cause,
+        endpoint: id,
+        retryable: true,
+        outcome: { kind: 'link', code: 'no-credentials' },
+      });
+    } finally {
+      if (timer) this.#clock.clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
+    }
+  }
+}
+
+const SECURE: ReadonlySet<Scheme> = new Set<Scheme>(['mqtts', 'wss']);
+
+/** The endpoint at another URL; who it is and how it ranks stays. */
+function redirected(endpoint: Endpoint, text: string): Endpoint {
+  const { id, priority, weight, zone, options } = endpoint;
+  const [, name = '', authority = '', path = ''] = /^([a-z]+):\/\/([^/?#]*)([^#]*)/i.exec(text) ?? [];
+  const scheme = toScheme(name);
+  const downgrade = SECURE.has(endpoint.scheme) && scheme !== undefined && !SECURE.has(scheme);
+  if (!scheme || downgrade) {
+    throw new FailoverError(
+      'ERR_CREDENTIALS',
+      `Option \`credentials\` gave a URL for ${id} that cannot be used instead`,
+      {
+        endpoint: id,
+        outcome: { kind: 'link', code: 'no-credentials' },
+      },
+    );
+  }
+  const init = {
+    scheme,
+    authority: authority.replace(/^.*@/, ''),
+    path,
+    id,
+    priority,
+    weight,
+    zone,
+    options,
+  };
+  return createEndpoint(init, 'credentials().url');
+}
