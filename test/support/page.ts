@@ -13,7 +13,7 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 import { HOST } from './listener.js';
 
 const ROOT = new URL('../../', import.meta.url);
-const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 /** Keeps the browser from calling home, which a machine without a network answers with failures. */
 const FLAGS = [
   '--no-sandbox',
