@@ -91,6 +91,11 @@ export class FailoverClient extends MqttClient {
     this.stream = engine.idleStream() as unknown as typeof this.stream;
   }
 
+  /** Whether this client is MQTT.js to the letter: one broker, and none of our options. */
+  get isPlain(): boolean {
+    return this.#engine === undefined;
+  }
+
   /** A plain JSON snapshot: state, current and home endpoint, every endpoint's health, the outbox, discovery. */
   status(): ClientStatus {
     return this.#engine?.status() ?? (this.#plain as PlainStatus).status();

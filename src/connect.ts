@@ -57,7 +57,7 @@ export function createConnector(runtime: Runtime): Connector {
       : managedClient(listOf(brokers, options), options, runtime);
     // As `mqtt.connect` does: an `error` that nobody listens for must not end the process.
     client.on('error', () => {});
-    if (!client.options.manualConnect) client.connect();
+    if (!client.options.manualConnect) start(client);
     return client;
   };
   const connectAsync = async (
@@ -66,6 +66,12 @@ export function createConnector(runtime: Runtime): Connector {
     allowRetries = true,
   ): Promise<FailoverClient> => firstConnection(connect(first, second), allowRetries);
   return { connect, connectAsync } as Connector;
+}
+
+/** MQTT.js connects in the constructor; ours waits for the caller to add listeners, unless the caller was faster. */
+function start(client: FailoverClient): void {
+  if (client.isPlain) client.connect();
+  else queueMicrotask(() => client.status().state === 'idle' && client.connect());
 }
 
 interface Arguments {

@@ -11,6 +11,8 @@ const DEVICES = 12;
 const LATE_DEVICES = 8;
 /** Milliseconds between two devices that join. */
 const JOIN_EVERY_MS = 60;
+/** Milliseconds of patience for clients that watch a broker before they move to it. */
+const HOMECOMING_MS = 8_000;
 /** Milliseconds of patience for what should happen within one. */
 const PATIENCE_MS = 5_000;
 
@@ -22,7 +24,7 @@ const ACTS: readonly Act[] = [
       await stage.fleet.addControlRoom();
       await join(stage, 1, DEVICES);
       stage.say('good', `${DEVICES} devices and the control room (CR) are on ${placement(stage)}`);
-      await stage.wait(3_000);
+      await stage.wait(2_000);
     },
   },
   {
@@ -36,7 +38,7 @@ const ACTS: readonly Act[] = [
       if (await stage.until(() => stage.fleet.offline === 0, PATIENCE_MS)) {
         stage.say('good', `all ${victims} are back: ${placement(stage)}`);
       }
-      await stage.wait(4_000);
+      await stage.wait(2_500);
     },
   },
   {
@@ -44,11 +46,13 @@ const ACTS: readonly Act[] = [
     async play(stage) {
       await stage.node('b').start();
       stage.tally.brokerBack('b');
-      stage.say('good', 'broker b is back; its clients stay where they are for now');
-      await stage.wait(2_500);
+      stage.say('info', 'broker b is back; its clients watch it for a while before they trust it');
+      if (await stage.until(() => stage.fleet.allAtHome, HOMECOMING_MS)) {
+        stage.say('good', `everybody is home again: ${placement(stage)}`);
+      }
+      await stage.wait(1_500);
     },
   },
-  // An act about failback belongs here; by default clients return only after b was well for a minute.
   {
     title: 'Broker d is added',
     async play(stage) {
@@ -58,10 +62,13 @@ const ACTS: readonly Act[] = [
       if (await stage.until(() => stage.knowing('d') === all, PATIENCE_MS)) {
         stage.say('good', `topology: all ${all} clients found d in the list`);
       }
-      await stage.wait(1_500);
+      if (await stage.until(() => stage.fleet.allAtHome, HOMECOMING_MS)) {
+        stage.say('good', `d took its share, from every other broker: ${placement(stage)}`);
+      }
       const { needlesslyMoved } = stage.tally.report();
-      if (needlesslyMoved === 0) stage.say('good', 'nobody was moved for that');
+      if (needlesslyMoved === 0) stage.say('good', 'nobody else was moved for that');
       else stage.say('bad', `moved without need: ${clients(needlesslyMoved)}`);
+      await stage.wait(1_500);
     },
   },
   {
@@ -71,7 +78,7 @@ const ACTS: readonly Act[] = [
       const late = stage.fleet.clients.slice(-LATE_DEVICES).map(({ broker }) => broker);
       const shares = stage.cluster.nodes.map(({ name }) => `${count(late, name)} on ${name}`);
       stage.say('good', `of the ${LATE_DEVICES} newcomers: ${shares.join(', ')}`);
-      await stage.wait(4_000);
+      await stage.wait(2_000);
     },
   },
   {

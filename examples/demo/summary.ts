@@ -1,5 +1,4 @@
 /** The last words of the demo: the books in plain text, and whether they balance. */
-import { REFRESH_MS } from './fleet.js';
 import type { Palette } from './paint.js';
 import type { Report } from './tally.js';
 
@@ -15,14 +14,12 @@ export function summary(report: Report, { bold, dim, red, green }: Palette): str
     ? green(bold(`✔ ${lost} lost`))
     : red(bold(`✖ ${lost} lost, ${unsettled} publishes without an answer`));
   return [
-    bold(`Summary, with the library's defaults`) + dim(` (but discovery.refreshMs: ${REFRESH_MS})`),
+    bold('Summary') + dim(" (the library's defaults, but for a hasty failback and discovery)"),
     line('moved', `${moved} of ${report.clients} clients, when their broker was killed`),
     line('needlessly moved', `${needlesslyMoved}`),
-    ...(returned > 0 ? [line('returned home', `${returned}`)] : []),
-    line(
-      'offline time',
-      `p50 ${milliseconds(report.offlineP50Ms)}, p99 ${milliseconds(report.offlineP99Ms)}`,
-    ),
+    line('went home', `${returned}, to the broker that returned or was added`),
+    line('offline time', `${spread(report.offlineP50Ms, report.offlineP99Ms)} after the kill`),
+    line('gap of a move', `${spread(report.gapP50Ms, report.gapP99Ms)} between the two links`),
     line('readings', `${report.published} published, ${report.delivered} delivered`),
     line('duplicates', `${duplicates}${duplicates > 0 ? ' (acknowledgements died with the broker)' : ''}`),
     line('commands', `${report.commandsSent} sent, ${report.commandsReceived} received`),
@@ -30,6 +27,10 @@ export function summary(report: Report, { bold, dim, red, green }: Palette): str
     '',
     `  ${verdict}`,
   ].join('\n');
+}
+
+function spread(p50: number | null, p99: number | null): string {
+  return `p50 ${milliseconds(p50)}, p99 ${milliseconds(p99)}`;
 }
 
 function milliseconds(value: number | null): string {

@@ -74,6 +74,9 @@ export interface Report {
   readonly needlesslyMoved: number;
   /** Clients that went back to their home while both brokers were well. */
   readonly returned: number;
+  /** Between the two links of a planned move. */
+  readonly gapP50Ms: number | null;
+  readonly gapP99Ms: number | null;
   readonly offlineP50Ms: number | null;
   readonly offlineP99Ms: number | null;
   readonly published: number;
@@ -100,6 +103,7 @@ export class Tally {
   readonly #moved = new Set<string>();
   readonly #needless = new Set<string>();
   readonly #returned = new Set<string>();
+  readonly #gapMs: number[] = [];
 
   brokerKilled(name: string): void {
     this.#killed.add(name);
@@ -116,8 +120,9 @@ export class Tally {
   }
 
   /** A client left a broker that was well for another: to its home, or without need. */
-  movedByPlan(id: string, isReturn: boolean): void {
+  movedByPlan(id: string, isReturn: boolean, gapMs: number): void {
     (isReturn ? this.#returned : this.#needless).add(id);
+    this.#gapMs.push(gapMs);
   }
 
   report(): Report {
@@ -128,6 +133,8 @@ export class Tally {
       moved: this.#moved.size,
       needlesslyMoved: this.#needless.size,
       returned: this.#returned.size,
+      gapP50Ms: percentile(this.#gapMs, 0.5),
+      gapP99Ms: percentile(this.#gapMs, 0.99),
       offlineP50Ms: percentile(this.#offlineMs, 0.5),
       offlineP99Ms: percentile(this.#offlineMs, 0.99),
       published,

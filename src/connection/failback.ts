@@ -126,13 +126,15 @@ export class Failback {
       return this.#probeDelay();
     }
     if (!this.#isListed(current)) return this.#drain(home, signal);
-    if (this.#deps.bounds.mode !== 'auto' || !this.#deps.mayLeave()) return this.#probeDelay();
+    if (this.#deps.bounds.mode === 'off') return this.#probeDelay();
+    // Probed even when we may not go there: what `status()` says of it should be true.
     const better = preferred.slice(
       0,
       preferred.findIndex(({ id }) => id === current.id),
     );
     const candidate = await this.#firstAlive(better.slice(0, PROBED_AT_ONCE), signal);
-    if (candidate && !signal.aborted && this.#isReady()) await this.#goHome(candidate, signal);
+    if (candidate && !signal.aborted && this.#mayGo() && this.#isReady())
+      await this.#goHome(candidate, signal);
     return this.#probeDelay();
   }
 
@@ -174,6 +176,10 @@ export class Failback {
     }
     observed(id, ok);
     return ok;
+  }
+
+  #mayGo(): boolean {
+    return this.#deps.bounds.mode === 'auto' && this.#deps.mayLeave();
   }
 
   #isReady(): boolean {
