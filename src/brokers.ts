@@ -189,6 +189,15 @@ function splitUrl(url: string, option: string): UrlParts {
     );
   }
   const authority = match[3] as string;
+  const after = url.trim().slice(url.trim().indexOf(authority) + authority.length);
+  if (
+    !authority.includes('@') &&
+    after.includes('@') &&
+    /:(?!\d*(,|$))/.test(authority.replace(/\[[^\]]*\]/g, ''))
+  ) {
+    // A slash, ? or # in the password ended the authority early: what is left of it must not show.
+    throw malformedUserInfo(option);
+  }
   const at = authority.indexOf('@');
   const hosts = authority.slice(at + 1).split(',');
   if (at !== authority.lastIndexOf('@') || authority.slice(0, Math.max(at, 0)).includes(',')) {
@@ -213,11 +222,15 @@ function parseUserInfo(userInfo: string, option: string): Partial<IClientOptions
     return colon < 0 ? { username } : { username, password: decodeURIComponent(userInfo.slice(colon + 1)) };
   } catch {
     // No cause: the platform's error may quote the password.
-    throw new FailoverError(
-      'ERR_OPTION',
-      `Option \`${option}\` must have percent-encoded user info, got a malformed one`,
-    );
+    throw malformedUserInfo(option);
   }
+}
+
+function malformedUserInfo(option: string): FailoverError {
+  return new FailoverError(
+    'ERR_OPTION',
+    `Option \`${option}\` must have percent-encoded user info, got a malformed one`,
+  );
 }
 
 function parseListItem(item: unknown, option: string, context: BrokerContext): Endpoint[] {
@@ -244,7 +257,10 @@ function parseListItem(item: unknown, option: string, context: BrokerContext): E
   const bracketed = name.includes(':') && !name.startsWith('[') ? `[${name}]` : name;
   const authority = port === undefined ? bracketed : `${bracketed}:${port}`;
   return [
-    createEndpoint({ scheme, authority, ...place, ...pathOf(options), options: omitPath(options) }, option),
+    createEndpoint(
+      { scheme, authority, ...place, ...pathOf(options, option), options: omitPath(options) },
+      option,
+    ),
   ];
 }
 
@@ -285,7 +301,7 @@ const SESSION_ONLY = [
 
 function checkEndpointOptions(options: object, option: string): void {
   for (const key of SESSION_ONLY) {
-    if (key in options) {
+    if ((options as Record<string, unknown>)[key] !== undefined) {
       throw new FailoverError(
         'ERR_OPTION',
         `Option \`${option}.${key}\` must be given for the client, not for one endpoint`,
@@ -313,7 +329,7 @@ function endpointsOf(
         authority,
         path,
         ...place,
-        ...pathOf(options),
+        ...pathOf(options, option),
         options: { ...credentials, ...omitPath(options) },
       },
       option,
@@ -323,17 +339,19 @@ function endpointsOf(
 
 /** The scheme to use for `name`: with a client certificate the plain ones stand for their secure twins. */
 function schemeFor(
-  name: string,
+  name: unknown,
   { cert, key }: Partial<IClientOptions>,
   { secure }: BrokerContext,
 ): Scheme | undefined {
-  const scheme = toScheme(name);
+  const scheme = typeof name === 'string' ? toScheme(name) : undefined;
   if (!secure && !(cert && key)) return scheme;
   return scheme === 'mqtt' ? 'mqtts' : scheme === 'ws' ? 'wss' : scheme;
 }
 
-function pathOf({ path }: Partial<IClientOptions>): { path?: string } {
-  return path === undefined ? {} : { path: path.startsWith('/') ? path : `/${path}` };
+function pathOf({ path }: Partial<IClientOptions>, option: string): { path?: string } {
+  if (path === undefined) return {};
+  if (typeof path !== 'string') throw optionError(`${option}.path`, 'a string', path);
+  return { path: path.startsWith('/') ? path : `/${path}` };
 }
 
 function omitPath({ path: _, ...rest }: Partial<IClientOptions>): Partial<IClientOptions> {

@@ -90,7 +90,8 @@ export function isFailoverError(value: unknown): value is FailoverError {
 /** Names a value in an error message: short, quoted where it is text, and never an object's content. */
 export function describe(value: unknown): string {
   if (typeof value === 'string') {
-    const shown = redactUrls(value);
+    // What people write is not always a URL: a password with a slash or a space must not show either.
+    const shown = redactUrls(value.replace(/(:\/\/)[\s\S]*@/, '$1'));
     return `${JSON.stringify(shown.length > 80 ? `${shown.slice(0, 80)}…` : shown)} (string)`;
   }
   if (value === null || value === undefined) return String(value);
