@@ -26,7 +26,7 @@ import mqtt, {
   type StreamBuilder,
 } from 'mqtt';
 import type { MqttCore } from './connection/mqtt-core.js';
-import { writePacket } from './connection/mqttjs-internals.js';
+import { clearReconnect, writePacket } from './connection/mqttjs-internals.js';
 import { redactingLog, redactPacket } from './connection/redact.js';
 import type { InFlight } from './delivery/in-flight.js';
 import type { PacketIds } from './delivery/packet-ids.js';
@@ -85,7 +85,9 @@ export class FailoverClient extends MqttClient {
     }
     this.options.manualConnect = setup.options.manualConnect ?? false;
     this.log = quietLog(this.log);
-    engine = setup.start(this.#core(), { emit: (event, payload) => this.#announce(event, payload) });
+    engine = setup.start(this.#core(setup.options.customHandleAcks !== undefined), {
+      emit: (event, payload) => this.#announce(event, payload),
+    });
     this.#engine = engine;
     // MQTT.js code may look at `stream` before the first connection is there.
     this.stream = engine.idleStream() as unknown as typeof this.stream;
@@ -251,6 +253,8 @@ export class FailoverClient extends MqttClient {
       else if (event === 'connect') engine.connectEmitted(args[0] as IConnackPacket);
       else if (event === 'error' && engine.absorbs(args[0] as Error)) return true;
     }
+    // MQTT.js arms its reconnect timer right after `offline`, even if a listener has just ended the client.
+    if (engine && event === 'offline') queueMicrotask(() => this.disconnecting && clearReconnect(this));
     return super.emit(event, ...args);
   }
 
@@ -273,7 +277,9 @@ export class FailoverClient extends MqttClient {
   }
 
   #validTopics(topics: string[], callback: (error: Error) => void): boolean {
-    const invalid = mqtt.validateTopics(topics);
+    // MQTT.js lets these pass; brokers close the connection over them, and would so again on every endpoint.
+    const unusable = topics.find((topic) => topic === '' || topic.includes('\u0000'));
+    const invalid = unusable ?? mqtt.validateTopics(topics);
     if (invalid === null) return true;
     queueMicrotask(() => callback(new Error(`Invalid topic ${invalid}`)));
     return false;
@@ -291,24 +297,39 @@ export class FailoverClient extends MqttClient {
   }
 
   /** MQTT.js's own methods, for the parts below. */
-  #core(): MqttCore {
+  #core(judgesMessages: boolean): MqttCore {
     const client = this;
+    // While the client drains, MQTT.js would refuse what was accepted before.
+    const asIfOpen = (call: () => unknown) => {
+      if (!client.disconnecting) {
+        call();
+        return;
+      }
+      client.disconnecting = false;
+      try {
+        call();
+      } finally {
+        client.disconnecting = true;
+      }
+    };
     return {
       options: client.options,
       get connected() {
         return client.connected;
       },
       client,
+      judgesMessages,
       connect: () => {
         // Acknowledgements that MQTT.js kept for a connection that is gone mean nothing to the next.
         client.queue.length = 0;
         super.connect();
       },
       publish: (topic, payload, options, callback) =>
-        super.publish(topic, payload as Buffer, options, callback as never),
-      subscribe: (topics, options, callback) => super.subscribe(topics, options as never, callback as never),
+        asIfOpen(() => super.publish(topic, payload as Buffer, options, callback as never)),
+      subscribe: (topics, options, callback) =>
+        asIfOpen(() => super.subscribe(topics, options as never, callback as never)),
       unsubscribe: (topics, options, callback) =>
-        super.unsubscribe(topics, options as never, callback as never),
+        asIfOpen(() => super.unsubscribe(topics, options as never, callback as never)),
       revive: () => {
         client.disconnecting = false;
         if (!client.disconnected) return;

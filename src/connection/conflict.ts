@@ -18,6 +18,9 @@ export class Conflict {
   #takenOverAt: number | undefined;
   #ghostUntil = Number.NEGATIVE_INFINITY;
   #holds = 0;
+  /** Endpoints that closed a young link without a word, and have not shown since whether they live. */
+  readonly #unexplained = new Map<string, number>();
+  /** When those were that live. */
   #silentCloses: number[] = [];
 
   constructor(clock: Clock, random: Random) {
@@ -30,9 +33,16 @@ export class Conflict {
     this.#ghostUntil = this.#clock.now() + DUEL_WINDOW_MS;
   }
 
-  /** An endpoint could not be reached: the young closes before it were its death, not a twin. */
-  endpointDied(): void {
-    this.#silentCloses = [];
+  /** An endpoint could not be reached: its silent close was its death, and no twin's doing. */
+  endpointDied(id: string): void {
+    this.#unexplained.delete(id);
+  }
+
+  /** An endpoint accepted us: it lives, so its silent close was meant for us. */
+  accepted(id: string): void {
+    const closedAt = this.#unexplained.get(id);
+    this.#unexplained.delete(id);
+    if (closedAt !== undefined) this.#silentCloses.push(closedAt);
   }
 
   /**
@@ -54,12 +64,15 @@ export class Conflict {
     return duel ? this.#hold() : undefined;
   }
 
-  /** As {@link takenOver}, for a young MQTT 3.1.1 link that was closed without a word. */
-  closedSilently(): number | undefined {
+  /**
+   * As {@link takenOver}, for a young MQTT 3.1.1 link that `id` closed without a word. Such a close counts once the
+   * endpoint has accepted us again; until then it may just have died.
+   */
+  closedSilently(id: string): number | undefined {
     const now = this.#clock.now();
+    this.#unexplained.set(id, now);
     this.#silentCloses = this.#silentCloses.filter((at) => now - at < DUEL_WINDOW_MS);
-    this.#silentCloses.push(now);
-    return this.#silentCloses.length < SILENT_CLOSES ? undefined : this.#hold();
+    return this.#silentCloses.length + 1 < SILENT_CLOSES ? undefined : this.#hold();
   }
 
   /** The user insists, or a link held long enough: start from the beginning. */
@@ -67,6 +80,7 @@ export class Conflict {
     this.#takenOverAt = undefined;
     this.#holds = 0;
     this.#silentCloses = [];
+    this.#unexplained.clear();
   }
 
   #hold(): number {

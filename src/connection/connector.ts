@@ -69,6 +69,11 @@ export class Connector {
     return this.ranking().filter(this.#deps.canDial);
   }
 
+  /** Endpoints that have not failed in `pass`, in the order that health allows. */
+  untried(pass: Pass): readonly Endpoint[] {
+    return this.#deps.health.order(this.dialable()).filter(({ id }) => !pass.hasFailed(id));
+  }
+
   /** Tries candidates until one accepts, or none is left. Aborting `signal` ends it without a word. */
   run(pass: Pass, signal: AbortSignal, listener: PassListener): void {
     if (signal.aborted) return;
@@ -133,12 +138,10 @@ export class Connector {
     });
   }
 
-  /** Endpoints that may be tried now: not yet in this pass, and not within a second of the last time. */
+  /** Endpoints that may be tried now: not within a second of the last time. */
   #candidates(pass: Pass): DialTarget[] {
-    const { health, connectOptions, pacing } = this.#deps;
-    const rested = health
-      .order(this.dialable())
-      .filter(({ id }) => !pass.hasFailed(id) && pacing.restLeft(id) === 0);
+    const { connectOptions, pacing } = this.#deps;
+    const rested = this.untried(pass).filter(({ id }) => pacing.restLeft(id) === 0);
     return pass.order(rested).map((endpoint) => connectOptions.target(endpoint));
   }
 
@@ -159,7 +162,7 @@ export class Connector {
     }
     const blamed = pass.failed(id, error);
     if (error.code === 'ERR_CONNACK_TIMEOUT') conflict.connackMissed();
-    else if (error.code !== 'ERR_REFUSED') conflict.endpointDied();
+    else if (error.code !== 'ERR_REFUSED') conflict.endpointDied(id);
     if (action === 'unfit') health.unfit(endpoint, error.message);
     else if (blamed) health.failed(id, error.message);
   }

@@ -44,21 +44,24 @@ const JUMP_MS = 10_000;
 
 /** Acknowledgements that settle a request; PUBREC only moves it on. */
 const SETTLING: ReadonlySet<string> = new Set(['puback', 'pubcomp', 'suback', 'unsuback']);
-const REQUESTS: ReadonlySet<string> = new Set(['subscribe', 'unsubscribe']);
+/** Packets that wait for one. A PUBREL that is sent again in a resumed session does too, without its PUBLISH. */
+const REQUESTS: ReadonlySet<string> = new Set(['subscribe', 'unsubscribe', 'pubrel']);
 
 /** Watches one link from CONNACK to its end. */
 export class Liveness {
   readonly #deps: LivenessDeps;
   readonly #roundTrip = new RoundTrip();
   #running = false;
-  /** Requests without a final acknowledgement. */
-  #outstanding = 0;
+  /** Packet ids of requests without a final acknowledgement. */
+  readonly #outstanding = new Set<number>();
   /** The one request that is timed, as TCP does; its acknowledgement is a sample. */
   #timed: { readonly id: number; readonly at: number } | undefined;
   #progressAt = 0;
   /** Since when an answered ping has pushed suspicion off, though there was no acknowledgement. */
   #suspicionFrom = 0;
   #suspicions = 0;
+  /** Whether a handler of the application has kept us from reading. */
+  #wasBusy = false;
   /** The PINGREQ that no byte has followed yet. */
   #asked: { readonly at: number; readonly timeoutMs: number; readonly idle: boolean } | undefined;
   #pingAt: number | undefined;
@@ -111,8 +114,9 @@ export class Liveness {
     }
     const settles = SETTLING.has(cmd) || (cmd === 'pubrec' && (packet.reasonCode ?? 0) >= 0x80);
     if (!settles && cmd !== 'pubrec') return;
-    if (settles) this.#outstanding = Math.max(0, this.#outstanding - 1);
+    if (settles) this.#outstanding.delete(packet.messageId as number);
     this.#progressed();
+    if (this.#outstanding.size > 0) this.#armBy(this.#progressAt + this.#suspectAfterMs());
     if (this.#timed?.id !== packet.messageId) return;
     this.#roundTrip.sample(this.#progressAt - (this.#timed as { at: number }).at);
     this.#timed = undefined;
@@ -127,21 +131,20 @@ export class Liveness {
 
   /** Asks the link now whether it lives: after sleep, or when the network came back. */
   probe(): void {
-    if (this.#running && !this.#asked) this.#ask();
+    if (this.#running && !this.#asked) this.#deps.ping();
   }
 
   #requested(id: number): void {
     const now = this.#deps.clock.now();
-    if (this.#outstanding === 0) {
+    if (this.#outstanding.size === 0) {
       this.#progressAt = now;
       this.#suspicionFrom = now;
     }
-    this.#outstanding += 1;
+    this.#outstanding.add(id);
     this.#timed ??= { id, at: now };
     // An idle ping had plenty of time; now somebody waits.
     if (this.#asked?.idle) this.#expectAnswer(now, false);
-    const due = now + this.#suspectAfterMs();
-    if (!this.#timer || this.#timer.due > due) this.#arm(due);
+    this.#armBy(now + this.#suspectAfterMs());
   }
 
   #progressed(): void {
@@ -159,7 +162,7 @@ export class Liveness {
   /** A PINGREQ leaves, ours or that of MQTT.js's keepalive. */
   #pinged(): void {
     this.#pingAt = this.#deps.clock.now();
-    if (!this.#asked) this.#expectAnswer(this.#pingAt, this.#outstanding === 0);
+    if (!this.#asked) this.#expectAnswer(this.#pingAt, this.#outstanding.size === 0);
   }
 
   #expectAnswer(now: number, idle: boolean): void {
@@ -167,11 +170,6 @@ export class Liveness {
     const timeoutMs = idle ? IDLE_PING_TIMEOUT_MS : this.#roundTrip.timeoutMs(pingTimeoutMs, maxMs);
     this.#asked = { at: now, timeoutMs, idle };
     this.#arm(now + timeoutMs);
-  }
-
-  #ask(): void {
-    this.#suspicions += 1;
-    this.#deps.ping();
   }
 
   #arm(due: number): void {
@@ -187,6 +185,11 @@ export class Liveness {
     this.#timer = { handle, due };
   }
 
+  /** As {@link Liveness.#arm}, unless a look is due earlier anyway. */
+  #armBy(due: number): void {
+    if (!this.#timer || this.#timer.due > due) this.#arm(due);
+  }
+
   #disarm(): void {
     if (this.#timer) this.#deps.clock.clearTimeout(this.#timer.handle);
     this.#timer = undefined;
@@ -195,17 +198,20 @@ export class Liveness {
   #check(due: number): void {
     const now = this.#deps.clock.now();
     if (this.#deps.busy()) {
+      this.#wasBusy = true;
       this.#arm(now + this.#deps.bounds.pingTimeoutMs);
       return;
     }
-    if (now - due > LATE_MS) {
-      // We were away: what the broker sent meanwhile is still unread. Ask, and start to count from here.
+    if (this.#wasBusy || now - due > LATE_MS) {
+      // We were deaf: what the broker sent meanwhile is still unread. Ask, and start to count from here.
+      this.#wasBusy = false;
       this.#asked = undefined;
-      this.#ask();
+      this.#progressed();
+      this.#deps.ping();
       return;
     }
     if (this.#asked) this.#checkAnswer(this.#asked, now);
-    else if (this.#outstanding > 0) this.#checkProgress(now);
+    else if (this.#outstanding.size > 0) this.#checkProgress(now);
     else if (this.#deps.keepalive === 0) this.#probeIdle(now);
   }
 
@@ -221,15 +227,19 @@ export class Liveness {
       return;
     }
     const due = this.#suspicionFrom + this.#suspectAfterMs();
-    if (now < due) this.#arm(due);
-    else this.#ask();
+    if (now < due) {
+      this.#arm(due);
+      return;
+    }
+    this.#suspicions += 1;
+    this.#deps.ping();
   }
 
   /** Without MQTT's keepalive nobody else asks. */
   #probeIdle(now: number): void {
     const due = Math.max(this.#progressAt, this.#pingAt ?? this.#suspicionFrom) + IDLE_PROBE_MS;
     if (now < due) this.#arm(due);
-    else this.#ask();
+    else this.#deps.ping();
   }
 
   #die(reason: 'silent' | 'stalled', text: string): void {

@@ -7,6 +7,7 @@ import type { IClientOptions, MqttClient, Packet, StreamBuilder } from 'mqtt';
 
 interface Internals {
   _writePacket(packet: Packet): void;
+  _clearReconnect(): void;
   readonly streamBuilder: StreamBuilder;
   readonly options: IClientOptions;
 }
@@ -21,6 +22,11 @@ function internals(client: MqttClient): Internals {
  */
 export function writePacket(client: MqttClient, packet: Packet): void {
   internals(client)._writePacket(packet);
+}
+
+/** Disarms MQTT.js's own reconnect timer, which it arms although an `offline` listener has ended the client. */
+export function clearReconnect(client: MqttClient): void {
+  internals(client)._clearReconnect();
 }
 
 /**

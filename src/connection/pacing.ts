@@ -67,7 +67,9 @@ export class Pacing {
   /** How long an endpoint must still rest; 0 when it may be tried. */
   restLeft(id: string): number {
     const last = this.#lastAttempt.get(id);
-    return last === undefined ? 0 : Math.max(0, last + ENDPOINT_GAP_MS - this.#clock.now());
+    const left = last === undefined ? 0 : last + ENDPOINT_GAP_MS - this.#clock.now();
+    // Timers count whole milliseconds, and may be a fraction early.
+    return left < 1 ? 0 : left;
   }
 
   /** The wait until one of `ids` has rested. */

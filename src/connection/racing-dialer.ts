@@ -47,8 +47,10 @@ export class RacingDialer implements Dialer {
       const running = new Set<AbortController>();
       let next = 0;
       let stagger: Timer | undefined;
+      let settled = false;
 
       const settle = (outcome: () => void) => {
+        settled = true;
         if (stagger) this.#clock.clearTimeout(stagger);
         signal.removeEventListener('abort', onAbort);
         for (const attempt of running) attempt.abort();
@@ -57,6 +59,8 @@ export class RacingDialer implements Dialer {
       };
       const onAbort = () => settle(() => reject(signal.reason));
       const startNext = () => {
+        // A listener that heard of the failure may have aborted the dial.
+        if (settled) return;
         if (stagger) this.#clock.clearTimeout(stagger);
         stagger = undefined;
         const target = targets[next];

@@ -135,8 +135,8 @@ export class Session {
    */
   absorbs(error: Error): boolean {
     if (this.#phase === 'closed' || this.#phase === 'ending') return false;
-    const { endpoint, options } = this.#target as DialTarget;
-    const malformed = this.#stream?.parsing === true && options.customHandleAcks === undefined;
+    const { endpoint } = this.#target as DialTarget;
+    const malformed = this.#stream?.parsing === true && !this.#core.judgesMessages;
     if (!this.#stream?.destroyed && !malformed) return false;
     this.fail(this.#linkError(endpoint, error.message, error, 'malformed'));
     return true;

@@ -296,7 +296,7 @@ export class Supervisor {
     );
   }
 
-  #beginPass(reason: string): void {
+  #beginPass(reason: string, pass = new Pass(this.#bias())): void {
     const { watcher, health } = this.#deps;
     if (!watcher.current) {
       this.#discover(reason);
@@ -307,9 +307,9 @@ export class Supervisor {
     const state: State = { name: 'connecting', leave: () => abort.abort() };
     this.#enter(state, reason);
     if (this.#state !== state) return;
-    if (this.#started) this.#deps.core.emit('reconnect');
+    if (this.#started && pass.failures === 0) this.#deps.core.emit('reconnect');
     this.#started = true;
-    this.#connector.run(new Pass(this.#bias()), abort.signal, this.#passes);
+    this.#connector.run(pass, abort.signal, this.#passes);
   }
 
   #bias(): PassBias {
@@ -324,6 +324,7 @@ export class Supervisor {
     this.#link = { link, since: now };
     this.#counters.connects += 1;
     this.#pacing.accepted();
+    this.#conflict.accepted(id);
     health.accepted(id);
     this.#enter({ name: 'connected' }, `accepted by ${id}`);
     const lost = this.#lost;
@@ -375,9 +376,12 @@ export class Supervisor {
   #holdAfter(action: Action, error: FailoverError, heldMs: number): number | undefined {
     if (action === 'yield') return this.#conflict.takenOver(heldMs);
     const wordless =
-      error.outcome?.kind === 'link' && error.outcome.code === 'closed' && heldMs < SHORT_LINK_MS;
+      error.outcome?.kind === 'link' &&
+      error.outcome.code === 'closed' &&
+      error.cause === undefined &&
+      heldMs < SHORT_LINK_MS;
     const v3 = (this.#deps.core.options.protocolVersion ?? 4) < 5;
-    return v3 && wordless ? this.#conflict.closedSilently() : undefined;
+    return v3 && wordless ? this.#conflict.closedSilently(error.endpoint ?? '') : undefined;
   }
 
   #yield(endpoint: string, holdMs: number, reason: string): void {
@@ -387,22 +391,27 @@ export class Supervisor {
     events.emit('conflict', { clientId: this.#clientId, endpoint, retryAt });
   }
 
-  #wait(delayMs: number, reason: string, name: 'backoff' | 'conflict' | 'auth-wait' = 'backoff'): void {
+  /** @param pass - The pass to go on with; left out, the wait ends with a new one. */
+  #wait(delayMs: number, reason: string, name: WaitingState = 'backoff', pass?: Pass): void {
     const { clock } = this.#deps;
     if (delayMs <= 0) {
-      this.#beginPass(reason);
+      this.#beginPass(reason, pass);
       return;
     }
-    const timer = clock.setTimeout(() => this.#beginPass('the wait is over'), delayMs);
+    const timer = clock.setTimeout(() => this.#beginPass('the wait is over', pass), delayMs);
     this.#enter({ name, leave: () => clock.clearTimeout(timer) }, reason);
   }
 
-  /** No candidate is left. If none was even tried, they only need to rest for a moment. */
+  /** No candidate is left, unless some only need to rest for a moment. */
   #exhausted(pass: Pass): void {
-    const ids = this.#connector.dialable().map(({ id }) => id);
+    const untried = this.#connector.untried(pass);
+    if (pass.conclusion === 'go-on' && untried.length > 0) {
+      const wait = this.#pacing.untilRested(untried.map(({ id }) => id));
+      this.#wait(wait, 'the endpoints that are left were tried within the last second', 'backoff', pass);
+      return;
+    }
     pass.exhausted();
-    if (pass.failures > 0 || ids.length === 0) this.#giveUpPass(pass.error(), pass);
-    else this.#wait(this.#pacing.untilRested(ids), 'every endpoint was tried within the last second');
+    this.#giveUpPass(pass.error(), pass);
   }
 
   #giveUpPass(error: FailoverError, pass: Pass): void {
@@ -431,5 +440,6 @@ export class Supervisor {
 const BLAMES_ENDPOINT: ReadonlySet<Action> = new Set<Action>(['next', 'cool', 'redirect']);
 const UNKNOWN: Outcome = { kind: 'link', code: 'closed' };
 
-const WAITING: ReadonlySet<ClientState> = new Set<ClientState>(['backoff', 'conflict', 'auth-wait']);
+type WaitingState = 'backoff' | 'conflict' | 'auth-wait';
+const WAITING: ReadonlySet<ClientState> = new Set<WaitingState>(['backoff', 'conflict', 'auth-wait']);
 const STOPPED: ReadonlySet<ClientState> = new Set<ClientState>(['idle', 'closed', 'failed']);

@@ -16,7 +16,7 @@ import type {
 const clock: Clock = {
   now: () => performance.now(),
   wallNow: () => Date.now(),
-  setTimeout: (callback, ms) => setTimeout(callback, ms) as unknown as Timer,
+  setTimeout: (callback, ms) => setTimeout(callback, Math.ceil(ms)) as unknown as Timer,
   clearTimeout: (timer) => clearTimeout(timer as unknown as number),
   soon: (callback) => queueMicrotask(callback),
 };

@@ -9,7 +9,7 @@ import type { Clock, DialTarget, Network, Platform, Random, Timer, Transport } f
 const clock: Clock = {
   now: () => performance.now(),
   wallNow: () => Date.now(),
-  setTimeout: (callback, ms) => setTimeout(callback, ms) as unknown as Timer,
+  setTimeout: (callback, ms) => setTimeout(callback, Math.ceil(ms)) as unknown as Timer,
   clearTimeout: (timer) => clearTimeout(timer as unknown as NodeJS.Timeout),
   soon: (callback) => void setImmediate(callback),
 };
