@@ -69,15 +69,20 @@ export class Credentials {
     signal: AbortSignal,
   ): Promise<AttemptCredentials> {
     const attempt = new AbortController();
-    const abort = () => attempt.abort();
+    let giveUp: (reason: unknown) => void = () => {};
+    const abort = () => {
+      attempt.abort();
+      giveUp(signal.reason);
+    };
     signal.addEventListener('abort', abort);
     const reason = this.#refused ? 'refused' : 'attempt';
     this.#refused = false;
     let timer: ReturnType<Clock['setTimeout']> | undefined;
     const late = new Promise<never>((_, reject) => {
+      giveUp = reject;
       timer = this.#clock.setTimeout(() => {
         reject(new Error(`no answer within ${PROVIDER_TIMEOUT_MS} ms`));
-        abort();
+        attempt.abort();
       }, PROVIDER_TIMEOUT_MS);
     });
     const { id, url, zone } = endpoint;

@@ -27,6 +27,9 @@ export interface PassBias {
   readonly last?: string | undefined;
 }
 
+/** No fault of the endpoint's, but another may have an address of a family that we have a route to. */
+const NO_ROUTE = 'ENETUNREACH';
+
 /** What happened in a pass so far. */
 export class Pass {
   readonly #failures = new Map<string, FailoverError>();
@@ -85,7 +88,8 @@ export class Pass {
     if (outcome.kind === 'connack' && BUSY_CODES.has(outcome.code)) this.#busy += 1;
     if (action === 'reauth') this.#refusals += 1;
     if (action === 'fatal') this.#conclusion = 'fatal';
-    else if (action === 'all' || this.#busy >= BUSY) this.#conclusion = 'give-up';
+    else if ((action === 'all' && outcome.code !== NO_ROUTE) || this.#busy >= BUSY)
+      this.#conclusion = 'give-up';
     else if (this.#refusals >= REFUSALS) this.#conclusion = 'unauthorised';
     return action !== 'all' && action !== 'reauth' && action !== 'fatal';
   }

@@ -114,8 +114,12 @@ export class SessionStream extends EventEmitter<'close' | 'drain' | 'error'> {
 
   /** Closes politely: what was written is sent, and the peer has a second to answer. */
   end(callback?: () => void): this {
+    if (this.#closed) {
+      if (callback) queueMicrotask(callback);
+      return this;
+    }
     if (callback) this.once('close', callback);
-    if (!this.#transport || this.#closed) {
+    if (!this.#transport) {
       this.destroy();
       return this;
     }

@@ -88,6 +88,8 @@ export class Supervisor {
   /** The endpoint that a planned move left, until a link is there again. */
   #departed: string | undefined;
   #started = false;
+  /** How often the client was ended. */
+  #stops = 0;
   #counters = { connects: 0, failovers: 0, failedPasses: 0 };
 
   constructor(deps: SupervisorDeps) {
@@ -257,6 +259,7 @@ export class Supervisor {
 
   /** Gives up whatever is under way. The session, if any, is left to the caller. */
   stop(reason: string): void {
+    this.#stops += 1;
     this.#deps.watcher.stop();
     this.#deps.session.abandon();
     this.#dropLink();
@@ -286,6 +289,7 @@ export class Supervisor {
   #discover(reason: string): void {
     const state: State = { name: 'discovering' };
     this.#enter(state, reason);
+    if (this.#state !== state) return;
     this.#deps.watcher.refresh().then(
       () => {
         if (this.#state === state) this.#beginPass(reason);
@@ -325,8 +329,11 @@ export class Supervisor {
     this.#counters.connects += 1;
     this.#pacing.accepted();
     this.#conflict.accepted(id);
+    const wasStopped = this.#stopWatch();
     health.accepted(id);
+    if (wasStopped()) return;
     this.#enter({ name: 'connected' }, `accepted by ${id}`);
+    if (wasStopped()) return;
     const lost = this.#lost;
     this.#lost = undefined;
     this.#departed = undefined;
@@ -341,7 +348,13 @@ export class Supervisor {
         resumed,
       });
     }
-    if (this.#link?.link === link) this.#linkUp(link);
+    if (!wasStopped()) this.#linkUp(link);
+  }
+
+  /** Whether a listener has ended the client since: every event may be the last. */
+  #stopWatch(): () => boolean {
+    const stops = this.#stops;
+    return () => this.#stops !== stops;
   }
 
   #linkEnded(error: FailoverError): void {
@@ -357,8 +370,10 @@ export class Supervisor {
     this.#lost = { id, at: now, reason: error.message, shun };
     this.#linkDown();
     const holdMs = options.reconnect ? this.#holdAfter(action, error, heldMs) : undefined;
+    const wasStopped = this.#stopWatch();
     if (shun) health.failed(id, error.message);
     else if (action !== 'yield' && holdMs === undefined) health.linkEnded(id, heldMs, error.message);
+    if (wasStopped()) return;
     if (!options.reconnect) this.stop(error.message);
     else if (holdMs !== undefined) this.#yield(id, holdMs, error.message);
     else if (action === 'reauth') this.#wait(this.#pacing.afterRefusal(), error.message, 'auth-wait');
@@ -427,9 +442,11 @@ export class Supervisor {
       this.#enter({ name: 'failed' }, error.message);
       return;
     }
-    watcher.refresh().catch(() => {
-      // Reported by the watcher as `discovery-error`.
-    });
+    if (watcher.current) {
+      watcher.refresh().catch(() => {
+        // Reported by the watcher as `discovery-error`.
+      });
+    }
     if (pass.conclusion === 'unauthorised')
       this.#wait(this.#pacing.afterRefusal(), error.message, 'auth-wait');
     else this.#wait(this.#pacing.afterFailedPass(), error.message);

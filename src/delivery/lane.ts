@@ -5,6 +5,18 @@ import type { Message } from './message.js';
 export class Lane {
   #first: Message | undefined;
   #last: Message | undefined;
+  #size = 0;
+  #bytes = 0;
+
+  /** Messages in the list. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Bytes of the messages in the list. */
+  get bytes(): number {
+    return this.#bytes;
+  }
 
   get first(): Message | undefined {
     return this.#first;
@@ -15,6 +27,7 @@ export class Lane {
     if (this.#last) this.#last.next = message;
     else this.#first = message;
     this.#last = message;
+    this.#count(message, 1);
   }
 
   prepend(message: Message): void {
@@ -22,6 +35,7 @@ export class Lane {
     if (this.#first) this.#first.previous = message;
     else this.#last = message;
     this.#first = message;
+    this.#count(message, 1);
   }
 
   remove(message: Message): void {
@@ -31,5 +45,11 @@ export class Lane {
     else this.#last = message.previous;
     message.previous = undefined;
     message.next = undefined;
+    this.#count(message, -1);
+  }
+
+  #count({ bytes }: Message, sign: 1 | -1): void {
+    this.#size += sign;
+    this.#bytes += sign * bytes;
   }
 }

@@ -41,9 +41,8 @@ export function utf8Length(text: string): number {
     const code = text.charCodeAt(i);
     if (code < 0x80) continue;
     bytes += code < 0x800 ? 1 : 2;
-    // A surrogate pair is two units and four bytes; each half was counted as three.
+    // A surrogate pair is two units and four bytes: two for each half, of which the length has counted one.
     if (code >= 0xd800 && code < 0xdc00 && (text.charCodeAt(i + 1) & 0xfc00) === 0xdc00) {
-      bytes -= 1;
       i += 1;
     }
   }

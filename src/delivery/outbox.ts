@@ -43,8 +43,6 @@ export class Outbox {
   readonly #acknowledged = new Lane();
   /** The waiting message of each topic, for `latest-per-topic` only. */
   readonly #byTopic: Map<string, Message> | undefined;
-  #messages = 0;
-  #bytes = 0;
   #sequence = 0;
   #ageTimer: Timer | undefined;
   #onRemoved: () => void = () => {};
@@ -59,12 +57,12 @@ export class Outbox {
 
   /** Messages waiting. */
   get size(): number {
-    return this.#messages;
+    return this.#qos0.size + this.#acknowledged.size;
   }
 
   /** Bytes waiting. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#qos0.bytes + this.#acknowledged.bytes;
   }
 
   /** Milliseconds since the oldest waiting message was published; 0 when none waits. */
@@ -75,10 +73,14 @@ export class Outbox {
 
   /** The next message to send. */
   get first(): Message | undefined {
-    const a = this.#qos0.first;
-    const b = this.#acknowledged.first;
-    if (!a || !b) return a ?? b;
-    return a.sequence < b.sequence ? a : b;
+    return this.#oldest([this.#qos0, this.#acknowledged]);
+  }
+
+  #oldest([a, b]: readonly Lane[]): Message | undefined {
+    const first = a?.first;
+    const second = b?.first;
+    if (!first || !second) return first ?? second;
+    return first.sequence < second.sequence ? first : second;
   }
 
   /** Calls `listener` whenever a message has left. */
@@ -95,7 +97,6 @@ export class Outbox {
   /** Takes a new message, making room as the overflow policy says, or settles it with an error. */
   add(message: Message): void {
     this.stamp(message);
-    this.#supersede(message);
     if (message.bytes > this.#bounds.maxBytes) {
       this.drop(
         message,
@@ -104,11 +105,24 @@ export class Outbox {
       );
       return;
     }
-    while (!this.#fits(message)) {
-      const victim = this.#victim(message);
-      if (victim) this.remove(victim);
-      this.drop(victim ?? message, 'overflow', this.#fullness());
-      if (!victim) return;
+    const older = this.#byTopic?.get(message.topic);
+    const victims = this.#victims(message);
+    if (!this.#couldFit(message, victims, older)) {
+      this.drop(message, 'overflow', this.#fullness());
+      return;
+    }
+    if (older) {
+      this.remove(older);
+      this.drop(
+        older,
+        'overflow',
+        "a newer one of its topic replaced it (outbox.overflow: 'latest-per-topic')",
+      );
+    }
+    while (!this.#fits(message, this)) {
+      const victim = this.#oldest(victims) as Message;
+      this.remove(victim);
+      this.drop(victim, 'overflow', this.#fullness());
     }
     this.#link(message, 'append');
   }
@@ -121,8 +135,6 @@ export class Outbox {
   /** Takes `message` out without settling it: it is being sent. */
   remove(message: Message): void {
     this.#lane(message).remove(message);
-    this.#messages -= 1;
-    this.#bytes -= message.bytes;
     if (this.#byTopic?.get(message.topic) === message) this.#byTopic.delete(message.topic);
     this.#onRemoved();
   }
@@ -161,47 +173,49 @@ export class Outbox {
 
   #link(message: Message, how: 'append' | 'prepend'): void {
     this.#lane(message)[how](message);
-    this.#messages += 1;
-    this.#bytes += message.bytes;
-    this.#byTopic?.set(message.topic, message);
+    // What is put back is older than what waits.
+    if (how === 'append' || !this.#byTopic?.has(message.topic)) this.#byTopic?.set(message.topic, message);
     this.#watchAge();
   }
 
-  #fits(message: Message): boolean {
+  #fits(message: Message, waiting: HeldElsewhere): boolean {
     const { maxMessages, maxBytes } = this.#bounds;
     const held = this.#inFlight;
-    return this.#messages + held.size < maxMessages && this.#bytes + held.bytes + message.bytes <= maxBytes;
+    return waiting.size + held.size < maxMessages && waiting.bytes + held.bytes + message.bytes <= maxBytes;
+  }
+
+  /** Whether there would be room once every possible victim, and the older message of the topic, had gone. */
+  #couldFit(message: Message, victims: readonly Lane[], older: Message | undefined): boolean {
+    let { size, bytes } = this;
+    for (const lane of victims) {
+      size -= lane.size;
+      bytes -= lane.bytes;
+    }
+    if (older && !victims.includes(this.#lane(older))) {
+      size -= 1;
+      bytes -= older.bytes;
+    }
+    return this.#fits(message, { size, bytes });
   }
 
   #fullness(): string {
     const { maxMessages, maxBytes, overflow } = this.#bounds;
-    const messages = this.#messages + this.#inFlight.size;
-    const bytes = this.#bytes + this.#inFlight.bytes;
+    const messages = this.size + this.#inFlight.size;
+    const bytes = this.bytes + this.#inFlight.bytes;
     return `the outbox holds ${messages} of ${maxMessages} messages and ${bytes} of ${maxBytes} bytes (outbox.overflow: '${overflow}')`;
   }
 
-  /** The waiting message that must go for `newcomer`; none if the newcomer itself must. */
-  #victim(newcomer: Message): Message | undefined {
+  /** The lanes whose oldest messages may go for `newcomer`. */
+  #victims(newcomer: Message): readonly Lane[] {
     switch (this.#bounds.overflow) {
       case 'drop-oldest':
-        return this.first;
+        return [this.#qos0, this.#acknowledged];
       case 'drop-oldest-qos0':
-        return this.#qos0.first;
+        return [this.#qos0];
       case 'latest-per-topic':
       case 'reject-new':
-        return newcomer.qos > 0 ? this.#qos0.first : undefined;
+        return newcomer.qos > 0 ? [this.#qos0] : [];
     }
-  }
-
-  #supersede(message: Message): void {
-    const older = this.#byTopic?.get(message.topic);
-    if (!older) return;
-    this.remove(older);
-    this.drop(
-      older,
-      'overflow',
-      "a newer one of its topic replaced it (outbox.overflow: 'latest-per-topic')",
-    );
   }
 
   /** One timer, for the oldest message; it is re-armed for the next oldest when it fires. */
