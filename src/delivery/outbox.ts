@@ -32,6 +32,8 @@ const CODES: Readonly<Record<'overflow' | 'expired' | 'too-large', FailoverError
   'too-large': 'ERR_TOO_LARGE',
 };
 
+const SUPERSEDED = "a newer one of its topic replaced it (outbox.overflow: 'latest-per-topic')";
+
 /** In memory. Every operation is O(1), whatever the depth. */
 export class Outbox {
   readonly #bounds: OutboxBounds;
@@ -111,20 +113,18 @@ export class Outbox {
       this.drop(message, 'overflow', this.#fullness());
       return;
     }
-    if (older) {
-      this.remove(older);
-      this.drop(
-        older,
-        'overflow',
-        "a newer one of its topic replaced it (outbox.overflow: 'latest-per-topic')",
-      );
-    }
+    const evicted: Message[] = [];
+    if (older) this.remove(older);
     while (!this.#fits(message, this)) {
       const victim = this.#oldest(victims) as Message;
       this.remove(victim);
-      this.drop(victim, 'overflow', this.#fullness());
+      evicted.push(victim);
     }
+    const why = this.#fullness();
     this.#link(message, 'append');
+    // Last, as their callbacks may publish.
+    if (older) this.drop(older, 'overflow', SUPERSEDED);
+    for (const victim of evicted) this.drop(victim, 'overflow', why);
   }
 
   /** Puts back messages that were in flight, in their order, before everything that waits. */
@@ -159,8 +159,7 @@ export class Outbox {
 
   /** Settles everything that waits with `error` and forgets it; not reported as dropped, as it was asked for. */
   clear(error: FailoverError): void {
-    if (this.#ageTimer) this.#clock.clearTimeout(this.#ageTimer);
-    this.#ageTimer = undefined;
+    this.#disarmAge();
     for (let message = this.first; message; message = this.first) {
       this.remove(message);
       settle(message, error);
@@ -175,7 +174,13 @@ export class Outbox {
     this.#lane(message)[how](message);
     // What is put back is older than what waits.
     if (how === 'append' || !this.#byTopic?.has(message.topic)) this.#byTopic?.set(message.topic, message);
+    if (how === 'prepend') this.#disarmAge();
     this.#watchAge();
+  }
+
+  #disarmAge(): void {
+    if (this.#ageTimer) this.#clock.clearTimeout(this.#ageTimer);
+    this.#ageTimer = undefined;
   }
 
   #fits(message: Message, waiting: HeldElsewhere): boolean {

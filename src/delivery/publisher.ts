@@ -81,10 +81,15 @@ export class Publisher implements ReplayTarget {
     options: IClientPublishOptions,
     callback: PacketCallback | undefined,
   ): void {
-    const message = createMessage(topic, payload, options, callback ?? ignore, this.#clock.now());
+    const settled = callback ?? ignore;
+    const now = this.#clock.now();
     const problem = publishProblem(topic, payload, options);
-    if (problem) this.#outbox.reject(message, 'rejected', problem);
-    else if (options.properties?.topicAlias !== undefined)
+    if (problem) {
+      this.#outbox.reject(createMessage(String(topic), '', {}, settled, now), 'rejected', problem);
+      return;
+    }
+    const message = createMessage(topic, payload, options, settled, now);
+    if (options.properties?.topicAlias !== undefined)
       this.#publishAliased(message, options.properties.topicAlias);
     else if (this.#flowing && this.#outbox.size === 0 && this.hasQuota(message)) this.#sendNow(message);
     else this.#enqueue(message);

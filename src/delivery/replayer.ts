@@ -49,9 +49,7 @@ export class Replayer {
     this.#wake = () => {
       if (this.#running || this.#outbox.size === 0) return;
       this.#running = true;
-      void this.#feed(queue, run.signal).finally(() => {
-        if (this.#run === run) this.#running = false;
-      });
+      void this.#feed(queue, run.signal);
     };
     this.#wake();
   }
@@ -82,6 +80,8 @@ export class Replayer {
       // The signal is asked, not handed over: p-queue would hang a listener on it for every message.
       void queue.add(() => (signal.aborted ? Promise.resolve() : this.#sendNext()));
     }
+    // In the same turn as the look at the outbox: what comes later wakes us again.
+    if (!signal.aborted) this.#running = false;
   }
 
   #sendNext(): Promise<void> {
@@ -104,6 +104,6 @@ export class Replayer {
         });
       });
     }
-    this.#nextSendAt = this.#clock.now() + 1_000 / perSecond;
+    if (!signal.aborted) this.#nextSendAt = this.#clock.now() + 1_000 / perSecond;
   }
 }

@@ -17,6 +17,8 @@ interface SubscribeRequest {
   readonly filters: Filters;
   readonly properties: IClientSubscribeProperties['properties'];
   readonly callback: ClientSubscribeCallback;
+  /** Filters that were unsubscribed from while the request waited for its answer. */
+  readonly givenUp: Set<string>;
 }
 
 interface UnsubscribeRequest {
@@ -71,7 +73,13 @@ export class Subscriptions {
       callback(null, []);
       return;
     }
-    this.#request({ kind: 'subscribe', filters, properties: options?.properties, callback });
+    this.#request({
+      kind: 'subscribe',
+      filters,
+      properties: options?.properties,
+      callback,
+      givenUp: new Set(),
+    });
   }
 
   /** As MQTT.js's `unsubscribe`; `topics` was validated. Calls back when a broker has answered. */
@@ -80,7 +88,10 @@ export class Subscriptions {
     options: IClientUnsubscribeProperties | undefined,
     callback: PacketCallback,
   ): void {
-    for (const topic of topics) this.#wanted.delete(topic);
+    for (const topic of topics) {
+      this.#wanted.delete(topic);
+      for (const request of this.#requests) if (request.kind === 'subscribe') request.givenUp.add(topic);
+    }
     this.#request({ kind: 'unsubscribe', topics, options, callback });
   }
 
@@ -191,11 +202,12 @@ export class Subscriptions {
   }
 
   /** An accepted filter is wanted from now on, whatever became of its neighbours in the packet. R72. */
-  #remember({ filters, properties }: SubscribeRequest, codes: readonly unknown[]): void {
+  #remember({ filters, properties, givenUp }: SubscribeRequest, codes: readonly unknown[]): void {
     Object.entries(filters).forEach(([topic, options], index) => {
       const code = codes[index];
       const refused = typeof code === 'number' && code >= 0x80;
-      if (!refused) this.#wanted.set(topic, properties ? { ...options, properties } : options);
+      if (!refused && !givenUp.has(topic))
+        this.#wanted.set(topic, properties ? { ...options, properties } : options);
     });
   }
 
