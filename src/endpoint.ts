@@ -91,7 +91,7 @@ export function createEndpoint(init: EndpointInit, option: string): Endpoint {
 }
 
 function parseAuthority(authority: string, scheme: Scheme, option: string): { host: string; port: number } {
-  const match = /^(\[[^\]]*\]|[^:[\]]*)(?::(\d*))?$/.exec(authority);
+  const match = /^(\[[^\]]*\]|[^:[\]\\/?#@\s]*)(?::(\d*))?$/.exec(authority);
   const expected = '`host`, `host:port` or `[IPv6]:port`';
   if (!match?.[1]) throw optionError(option, expected, authority);
   const port = match[2] ? Number(match[2]) : DEFAULT_PORTS[scheme];

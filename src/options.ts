@@ -194,6 +194,8 @@ const UNKNOWN = 'unknown';
 const share = 'a number from 0 to 1';
 const flag = v.optional(v.boolean('true or false'));
 
+const zoneText = 'a string of 1 to 64 characters';
+
 const GROUPS = v.object({
   selection: v.optional(
     v.union(
@@ -204,7 +206,7 @@ const GROUPS = v.object({
       "'client-id', 'random', 'ordered' or an object with a `rank` function",
     ),
   ),
-  zone: text('a string of 1 to 64 characters'),
+  zone: v.optional(v.pipe(v.string(zoneText), v.minLength(1, zoneText), v.maxLength(64, zoneText))),
   sessions: oneOf('auto', 'shared', 'local'),
   credentials: v.optional(v.function('a function')),
   dial: group({ staggerMs: ms(10), race: count(1), transportTimeoutMs: ms(1), connackTimeoutMs: ms(1) }),
@@ -296,7 +298,10 @@ export function resolveOptions(options: FailoverOptions, defaults: PlatformDefau
     discovery = {},
   } = options;
   const { reconnectPeriod, connectTimeout } = options;
-  const maxMs = backoff.maxMs ?? (backoff.profile === 'battery' ? 120_000 : 30_000);
+  const profileMaxMs = backoff.profile === 'battery' ? 120_000 : 30_000;
+  // MQTT.js knows no longest wait: a period beyond ours raises it.
+  const maxMs =
+    backoff.maxMs ?? Math.max(profileMaxMs, backoff.minMs === undefined ? (reconnectPeriod ?? 0) : 0);
   const minMs = backoff.minMs ?? (reconnectPeriod || Math.min(1_000, maxMs));
   if (minMs > maxMs)
     throw optionError('backoff.minMs', `a number of milliseconds <= backoff.maxMs (${maxMs})`, minMs);
@@ -371,7 +376,13 @@ export function checkClientId(clientId: unknown, mayBeEmpty: boolean): void {
 }
 
 function checkGroups(options: FailoverOptions): void {
-  const result = v.safeParse(GROUPS, withoutUndefined(options));
+  const ours = Object.entries(options).filter(([key]) => GROUP_NAMES.has(key) && key !== 'brokers');
+  for (const [key, value] of ours) {
+    // An array is an object without unknown keys.
+    if (Array.isArray(value) && key !== 'selection' && key !== 'zone')
+      throw optionError(key, 'an object', value);
+  }
+  const result = v.safeParse(GROUPS, withoutUndefined(Object.fromEntries(ours)));
   const issue = result.issues?.[0];
   if (issue) {
     const path = v.getDotPath(issue) ?? '';

@@ -91,6 +91,8 @@ export class Watcher {
     try {
       const answer = await this.#deps.resolver.resolve(signal);
       signal.throwIfAborted();
+      // No brokers at all is a failure of the source, not a decision of the operator (R18, R46).
+      if (answer.endpoints.length === 0) throw new Error('the list has no endpoints');
       return this.#apply(answer);
     } catch (cause) {
       if (signal.aborted) throw new FailoverError('ERR_ENDED', 'Discovery was abandoned', { cause });
@@ -150,6 +152,7 @@ export class Watcher {
 function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
   return (
     a.url === b.url &&
+    a.path === b.path &&
     a.priority === b.priority &&
     a.weight === b.weight &&
     a.zone === b.zone &&

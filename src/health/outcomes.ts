@@ -69,7 +69,9 @@ export interface OutcomeRow extends Outcome {
 type Row = readonly [code: number | string, name: string, action: Action, note?: string];
 
 function rows(kind: OutcomeKind, list: readonly Row[]): OutcomeRow[] {
-  return list.map(([code, name, action, note]) => ({ kind, code, name, action, ...(note ? { note } : {}) }));
+  return list.map(([code, name, action, note]) =>
+    Object.freeze({ kind, code, name, action, ...(note ? { note } : {}) }),
+  );
 }
 
 /** The table. Sources: MQTT 5.0 tables 3-1 and 3-10, MQTT 3.1.1 table 3.1, requirements C2 and C3. */
@@ -217,7 +219,8 @@ export function classify(outcome: Outcome): Action {
 }
 
 /** Errors of OpenSSL's certificate checks have names of their own; all concern TLS. */
-const TLS_CODE = /^ERR_(TLS|SSL)_|CERT|^UNABLE_TO_|_SIGNED_|^EPROTO$/;
+const TLS_CODE =
+  /^ERR_(TLS|SSL)_|CERT|CRL|^UNABLE_TO_|_SIGNED_|^EPROTO$|^INVALID_(CA|PURPOSE)$|^PATH_LENGTH_EXCEEDED$|^HOSTNAME_MISMATCH$/;
 
 /**
  * Reads a platform's error as an outcome: `code` of Node's socket, DNS and TLS errors, `httpStatus` of a refused
@@ -226,7 +229,11 @@ const TLS_CODE = /^ERR_(TLS|SSL)_|CERT|^UNABLE_TO_|_SIGNED_|^EPROTO$/;
  * @param fallback - What it was if the error says nothing of itself.
  */
 export function outcomeOf(error: unknown, fallback: Outcome): Outcome {
-  if (error instanceof AggregateError && error.errors.length > 0) return outcomeOf(error.errors[0], fallback);
+  if (error instanceof AggregateError && error.errors.length > 0) {
+    // One per address of the endpoint: it is our network only if it is for each of them.
+    const outcomes = error.errors.map((each) => outcomeOf(each, fallback));
+    return outcomes.find((each) => classify(each) !== 'all') ?? (outcomes[0] as Outcome);
+  }
   if (typeof error !== 'object' || error === null) return fallback;
   const { code, httpStatus, closeCode } = error as {
     code?: unknown;

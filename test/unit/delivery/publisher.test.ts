@@ -1,0 +1,479 @@
+/**
+ * The life of a publish: sent or queued, resent or restarted after a fail-over, settled exactly once.
+ *
+ * World: the real outbox, in-flight store, packet ids and replayer; MQTT.js is a fake.
+ */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { IClientPublishOptions, IPublishPacket } from 'mqtt';
+import { InFlight } from '../../../src/delivery/in-flight.js';
+import { Outbox } from '../../../src/delivery/outbox.js';
+import { PacketIds } from '../../../src/delivery/packet-ids.js';
+import { Publisher, type PublisherOptions } from '../../../src/delivery/publisher.js';
+import type { FailoverError } from '../../../src/errors.js';
+import { settle, VirtualClock } from '../../support/virtual-clock.js';
+import { FakeCore } from '../fakes/fake-core.js';
+import { Recorder } from '../fakes/recorder.js';
+
+interface Setup extends Partial<PublisherOptions> {
+  readonly maxMessages?: number;
+}
+
+function world({ maxMessages = 1_000, ...given }: Setup = {}) {
+  const clock = new VirtualClock();
+  const events = new Recorder();
+  const core = new FakeCore();
+  const inFlight = new InFlight();
+  const ids = new PacketIds(inFlight);
+  core.inFlight = inFlight;
+  core.ids = ids;
+  const options: PublisherOptions = {
+    concurrency: 100,
+    perSecond: Number.POSITIVE_INFINITY,
+    qos2: 'republish',
+    maxBytes: 1_000_000,
+    queueQoSZero: true,
+    ...given,
+  };
+  const outbox = new Outbox(
+    { maxMessages, maxBytes: options.maxBytes, maxAgeMs: Number.POSITIVE_INFINITY, overflow: 'reject-new' },
+    clock,
+    events,
+    inFlight,
+  );
+  const publisher = new Publisher({ outbox, inFlight, core, clock, events, options });
+  const settled: string[] = [];
+  const publish = (
+    topic: string,
+    qos: 0 | 1 | 2 = 1,
+    more: IClientPublishOptions = {},
+    payload: string | Buffer = topic,
+  ) =>
+    publisher.publish(topic, payload, { ...more, qos }, (error) => {
+      const { code, message } = (error ?? {}) as FailoverError;
+      settled.push(`${topic} ${error ? (code ?? message) : 'ok'}`);
+    });
+  const up = async (resumed = false, receiveMaximum = 65_535) => {
+    ids.clear();
+    publisher.linkUp({ resumed, receiveMaximum });
+    publisher.flow();
+    await turns();
+  };
+  const topics = (from = 0) => core.published.slice(from).map(({ topic }) => topic);
+  const idOf = (topic: string) => core.published.findLast((each) => each.topic === topic)!.id;
+  const acknowledge = async (topic: string, error?: Error) => {
+    core.acknowledge(idOf(topic), error);
+    await turns();
+  };
+  return {
+    clock,
+    events,
+    core,
+    inFlight,
+    ids,
+    outbox,
+    publisher,
+    settled,
+    publish,
+    up,
+    topics,
+    idOf,
+    acknowledge,
+  };
+}
+
+const turns = () => settle(1_000);
+const payloads = (core: FakeCore) => core.published.map(({ payload }) => String(payload));
+
+describe('publishing on a link', () => {
+  test('goes out in the same turn, and is settled by the answer', async () => {
+    const { core, publish, up, settled, acknowledge, publisher } = world();
+    await up();
+    publish('a', 1);
+    publish('b', 0);
+    publish('c', 2);
+    assert.deepEqual(
+      core.published.map(({ topic, options, id }) => [topic, options.qos, id]),
+      [
+        ['a', 1, 1],
+        ['b', 0, 0],
+        ['c', 2, 2],
+      ],
+    );
+    assert.deepEqual([settled, publisher.unsettled], [['b ok'], 2]);
+    await acknowledge('c');
+    await acknowledge('a');
+    assert.deepEqual([settled, publisher.unsettled], [['b ok', 'c ok', 'a ok'], 0]);
+  });
+
+  test('waits until subscriptions are restored', async () => {
+    const { publisher, publish, topics } = world();
+    publisher.linkUp({ resumed: false, receiveMaximum: 100 });
+    publish('a', 0);
+    publish('b', 1);
+    await turns();
+    assert.deepEqual(topics(), []);
+    publisher.flow();
+    await turns();
+    assert.deepEqual(topics(), ['a', 'b']);
+  });
+
+  test('does not overtake what waits', async () => {
+    const { publish, up, topics } = world();
+    for (const [topic, qos] of [
+      ['a', 1],
+      ['b', 0],
+      ['c', 2],
+    ] as const)
+      publish(topic, qos);
+    const started = up();
+    publish('d', 0);
+    publish('e', 1);
+    await started;
+    assert.deepEqual(topics(), ['a', 'b', 'c', 'd', 'e']);
+  });
+
+  test('keeps to the Receive Maximum, which QoS 0 does not count against', async () => {
+    const { publish, up, topics, acknowledge, inFlight } = world();
+    await up(false, 2);
+    publish('free', 0);
+    for (const topic of ['a', 'b', 'c', 'd']) publish(topic, 1);
+    await turns();
+    assert.deepEqual(topics(), ['free', 'a', 'b']);
+    await acknowledge('b');
+    assert.deepEqual([topics(), inFlight.size], [['free', 'a', 'b', 'c'], 2]);
+    await acknowledge('a');
+    await acknowledge('c');
+    assert.deepEqual(topics(), ['free', 'a', 'b', 'c', 'd']);
+  });
+
+  test('keeps bytes in flight within maxBytes', async () => {
+    const { publish, up, topics, acknowledge, settled } = world({ maxBytes: 25 });
+    await up();
+    publish('a', 1, {}, 'x'.repeat(15));
+    publish('b', 1, {}, 'x'.repeat(5));
+    publish('too much', 1, {}, 'x'.repeat(15));
+    assert.deepEqual([topics(), settled], [['a', 'b'], ['too much ERR_OVERFLOW']]);
+    await acknowledge('a');
+    publish('c', 1, {}, 'x'.repeat(15));
+    assert.deepEqual(topics(), ['a', 'b', 'c']);
+  });
+
+  test('overlooks nothing that the continuation of a promise publishes while the queue runs dry', async () => {
+    const { publisher, publish, up, topics, acknowledge } = world();
+    const first = new Promise<void>((resolve) => publisher.publish('first', 'x', {}, () => resolve()));
+    void first.then(() => {
+      for (const topic of ['a', 'b', 'c']) publish(topic, 1);
+    });
+    await up(false, 1);
+    for (const topic of ['a', 'b', 'c']) {
+      assert.equal(topics().at(-1), topic);
+      await acknowledge(topic);
+    }
+    assert.deepEqual(topics(), ['first', 'a', 'b', 'c']);
+  });
+
+  test('hands over a copy of what waits: the caller may reuse its buffer', async () => {
+    const { core, publish, up } = world();
+    const buffer = Buffer.from('before');
+    publish('a', 1, {}, buffer);
+    buffer.write('after!');
+    await up();
+    assert.deepEqual(payloads(core), ['before']);
+    assert.ok(Buffer.isBuffer(core.published[0]?.payload));
+  });
+
+  test('asks for no callback where none was given', async () => {
+    const { core, publisher, up } = world();
+    await up();
+    publisher.publish('a', 'x', { qos: 0 }, undefined);
+    publisher.publish('b', 'x', { qos: 1 }, undefined);
+    assert.equal(core.published[0]?.callback, undefined);
+    core.acknowledge(core.published[1]!.id);
+  });
+
+  test('is refused before it is queued when no broker could take it', async () => {
+    const { core, events, publish, publisher, settled, up } = world();
+    publish('a/#');
+    publish('');
+    const errors: unknown[] = [];
+    for (const topic of [undefined, null, 5, {}]) {
+      publisher.publish(topic as never, 'x', {}, (error) => errors.push((error as FailoverError).code));
+    }
+    await up();
+    assert.deepEqual(settled, ['a/# ERR_MESSAGE', ' ERR_MESSAGE']);
+    assert.deepEqual(errors, Array(4).fill('ERR_MESSAGE'));
+    assert.deepEqual(
+      [core.published, events.of('dropped').map(({ reason }) => reason)],
+      [[], Array(6).fill('rejected')],
+    );
+  });
+
+  test('tells when the broker refused it', async () => {
+    const { events, publish, up, settled, acknowledge } = world();
+    await up();
+    publish('a');
+    await acknowledge('a', new Error('Publish error: Not authorized'));
+    assert.deepEqual(settled, ['a Publish error: Not authorized']);
+    const { topic, qos, reason, error } = events.of('dropped')[0]!;
+    assert.deepEqual([topic, qos, reason, error.code], ['a', 1, 'rejected', 'ERR_REFUSED']);
+  });
+
+  test('of QoS 0 without a link is refused with queueQoSZero false', async () => {
+    const { publish, up, settled, topics } = world({ queueQoSZero: false });
+    publish('a', 0);
+    publish('b', 1);
+    assert.deepEqual(settled, ['a No connection to broker']);
+    await up();
+    assert.deepEqual(topics(), ['b']);
+  });
+});
+
+describe('topic aliases', () => {
+  const alias = (topicAlias: number, more: object = {}): IClientPublishOptions => ({
+    properties: { topicAlias, ...more },
+  });
+
+  test('become full topics, as they end with the connection (R105)', async () => {
+    const { core, publisher, up } = world();
+    publisher.publish('long/topic', '1', { qos: 1, ...alias(3) }, undefined);
+    publisher.publish('', '2', { qos: 1, ...alias(3, { contentType: 'c' }) }, undefined);
+    await up();
+    publisher.linkDown();
+    await up();
+    publisher.publish('', '3', alias(3), undefined);
+    publisher.publish('other', '4', alias(3), undefined);
+    publisher.publish('', '5', alias(3), undefined);
+    await turns();
+    assert.deepEqual(
+      core.published
+        .slice(2)
+        .map(({ topic, payload, options }) => [topic, String(payload), options.properties]),
+      [
+        ['long/topic', '1', {}],
+        ['long/topic', '2', { contentType: 'c' }],
+        ['long/topic', '3', {}],
+        ['other', '4', {}],
+        ['other', '5', {}],
+      ],
+    );
+  });
+
+  test('that were never defined are refused', () => {
+    const { publisher, settled } = world();
+    publisher.publish('', 'x', alias(9), (error) => settled.push((error as FailoverError).code));
+    assert.deepEqual(settled, ['ERR_MESSAGE']);
+  });
+});
+
+describe('message expiry', () => {
+  const expiring = (seconds: number): IClientPublishOptions => ({
+    properties: { messageExpiryInterval: seconds, contentType: 'c' },
+  });
+
+  test('is less the whole seconds that the message waited (R115)', async () => {
+    const { clock, core, publish, up } = world();
+    publish('a', 1, expiring(30));
+    await clock.advance(10_999);
+    await up();
+    assert.deepEqual(core.published[0]?.options.properties, { messageExpiryInterval: 20, contentType: 'c' });
+  });
+
+  test('that has passed keeps the message from being sent, and settles it', async () => {
+    const { clock, events, publish, up, settled, topics } = world();
+    publish('a', 1, expiring(30));
+    publish('b', 0, expiring(30));
+    publish('c', 1, expiring(31));
+    await clock.advance(30_000);
+    await up();
+    assert.deepEqual(settled, ['a ERR_EXPIRED', 'b ERR_EXPIRED']);
+    assert.deepEqual(topics(), ['c']);
+    assert.deepEqual(
+      events.of('dropped').map(({ reason }) => reason),
+      ['expired', 'expired'],
+    );
+  });
+
+  test('counts from the call also after a fail-over', async () => {
+    const { clock, core, publish, publisher, up } = world();
+    await up();
+    publish('a', 1, expiring(30));
+    publisher.linkDown();
+    await clock.advance(12_000);
+    await up();
+    assert.deepEqual(
+      core.published.map(({ options }) => options.properties?.messageExpiryInterval),
+      [30, 18],
+    );
+  });
+});
+
+describe('a resumed session', () => {
+  test('gets everything in flight again at once: same ids, same order, DUP on PUBLISH (R96)', async () => {
+    const { core, publish, publisher, up, topics, idOf, settled, acknowledge } = world();
+    await up();
+    for (const topic of ['a', 'b', 'c']) publish(topic, topic === 'b' ? 2 : 1);
+    core.pubrec(idOf('b'));
+    publisher.linkDown();
+    publish('d', 1);
+    await up(true);
+    assert.deepEqual(
+      core.written.map((packet) => [packet.cmd, packet.messageId, (packet as IPublishPacket).dup]),
+      [
+        ['publish', 1, true],
+        ['pubrel', 2, undefined],
+        ['publish', 3, true],
+      ],
+    );
+    assert.deepEqual([topics(), settled, idOf('d')], [['a', 'b', 'c', 'd'], [], 4]);
+    for (const topic of ['a', 'b', 'c', 'd']) await acknowledge(topic);
+    assert.deepEqual(settled, ['a ok', 'b ok', 'c ok', 'd ok']);
+  });
+
+  test('gets it in a window when its Receive Maximum is smaller, new messages behind', async () => {
+    const { core, publish, publisher, up, topics, acknowledge } = world();
+    await up();
+    for (const topic of ['a', 'b', 'c']) publish(topic);
+    publisher.linkDown();
+    await up(true, 2);
+    publish('d');
+    const resent = () => core.written.map(({ messageId }) => messageId);
+    assert.deepEqual(resent(), [1, 2]);
+    await acknowledge('a');
+    assert.deepEqual([resent(), topics(3)], [[1, 2, 3], []]);
+    await acknowledge('b');
+    assert.deepEqual([resent(), topics(3)], [[1, 2, 3], ['d']]);
+  });
+
+  test('gets it again after every further loss', async () => {
+    const { core, publish, publisher, up } = world();
+    await up();
+    publish('a');
+    publisher.linkDown();
+    await up(true);
+    publisher.linkDown();
+    await up(true);
+    assert.deepEqual(
+      core.written.map(({ messageId }) => messageId),
+      [1, 1],
+    );
+  });
+});
+
+describe('a new session', () => {
+  test('gets everything in flight as new before what waits, in order, without DUP (R97)', async () => {
+    const { core, inFlight, publish, publisher, up, topics, settled, acknowledge } = world();
+    await up();
+    for (const topic of ['a', 'b', 'c']) publish(topic);
+    publisher.linkDown();
+    publish('d', 0);
+    publish('e', 1);
+    await up(false);
+    assert.deepEqual(topics(3), ['a', 'b', 'c', 'd', 'e']);
+    assert.deepEqual(core.written, []);
+    assert.ok(inFlight.entries().every(({ packet }) => !(packet as IPublishPacket).dup));
+    assert.deepEqual([settled, core.outgoing.size], [['d ok'], 4]);
+    for (const topic of ['e', 'c', 'b', 'a']) await acknowledge(topic);
+    assert.deepEqual(settled, ['d ok', 'e ok', 'c ok', 'b ok', 'a ok']);
+  });
+
+  test('gets what was in flight while it was resumed in between', async () => {
+    const { core, inFlight, publish, publisher, up, topics } = world();
+    await up();
+    publish('a');
+    publisher.linkDown();
+    await up(true);
+    publisher.linkDown();
+    await up(false);
+    assert.deepEqual([topics(), core.written.length, inFlight.size], [['a', 'a'], 1, 1]);
+    assert.equal((inFlight.entries()[0]!.packet as IPublishPacket).dup, false);
+  });
+
+  test('keeps one open id per message', async () => {
+    const { core, ids, publish, publisher, up } = world();
+    await up();
+    for (let i = 0; i < 50; i++) publish(`t${i}`);
+    publisher.linkDown();
+    await up(false);
+    assert.equal(core.outgoing.size, 50);
+    const open = new Set(core.outgoing.keys());
+    for (let i = 0; i < 200; i++) {
+      const id = ids.allocate()!;
+      assert.ok(!open.has(id));
+      open.add(id);
+    }
+  });
+
+  test('gets QoS 2 beyond PUBREC again, with a warning that it may be a duplicate', async () => {
+    const { core, events, publish, publisher, up, topics, idOf } = world();
+    await up();
+    publish('a', 2);
+    publish('b', 2);
+    core.pubrec(idOf('a'));
+    publisher.linkDown();
+    await up(false);
+    assert.deepEqual(topics(2), ['a', 'b']);
+    assert.deepEqual(payloads(core).slice(2), ['a', 'b']);
+    assert.deepEqual(events.of('uncertain'), [
+      {
+        topic: 'a',
+        qos: 2,
+        reason: 'the session was lost between PUBREC and PUBCOMP',
+        action: 'republished',
+      },
+    ]);
+  });
+
+  test("settles QoS 2 beyond PUBREC as uncertain with qos2 'reject'", async () => {
+    const { core, events, publish, publisher, up, topics, idOf, settled } = world({ qos2: 'reject' });
+    await up();
+    publish('a', 2);
+    publish('b', 2);
+    core.pubrec(idOf('a'));
+    publisher.linkDown();
+    await up(false);
+    assert.deepEqual([topics(2), settled], [['b'], ['a ERR_DELIVERY_UNCERTAIN']]);
+    assert.deepEqual(
+      [events.of('uncertain')[0]?.action, events.of('dropped')[0]?.reason],
+      ['rejected', 'rejected'],
+    );
+  });
+});
+
+describe('the end of the client', () => {
+  test('settles what waits, what is in flight and what was not resent yet, each once', async () => {
+    const { core, publish, publisher, outbox, inFlight, up, settled } = world();
+    await up();
+    for (const topic of ['a', 'b', 'c']) publish(topic, 2);
+    publisher.linkDown();
+    await up(true, 1);
+    publish('d', 1);
+    publish('e', 0);
+    const callbacks = core.published.map(({ id }) => id);
+    publisher.abandon();
+    assert.deepEqual(
+      settled,
+      ['a', 'b', 'c', 'd', 'e'].map((topic) => `${topic} ERR_ENDED`),
+    );
+    assert.deepEqual([outbox.size, inFlight.size, inFlight.bytes, core.outgoing.size], [0, 0, 0, 0]);
+    for (const id of callbacks) core.acknowledge(id);
+    publisher.abandon();
+    await turns();
+    assert.equal(settled.length, 5);
+  });
+
+  test('tells those who wait for everything to be settled', async () => {
+    const { publish, publisher, up, acknowledge } = world();
+    await up();
+    let done = false;
+    publish('a');
+    publish('b');
+    void publisher.settled(new AbortController().signal).then(() => {
+      done = true;
+    });
+    await acknowledge('a');
+    assert.equal(done, false);
+    await acknowledge('b');
+    assert.equal(done, true);
+  });
+});

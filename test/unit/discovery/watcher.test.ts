@@ -1,0 +1,332 @@
+/** The endpoint set of a client: what is good stays, what changed is told, and nothing is left running. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { parseBrokers } from '../../../src/brokers.js';
+import { createResolver } from '../../../src/discovery/create-resolver.js';
+import type { EndpointSet } from '../../../src/discovery/resolver.js';
+import { Watcher } from '../../../src/discovery/watcher.js';
+import type { Endpoint } from '../../../src/endpoint.js';
+import { isFailoverError } from '../../../src/errors.js';
+import { fixedRandom } from '../../support/seeded-random.js';
+import { settle, VirtualClock } from '../../support/virtual-clock.js';
+import { endpoint } from '../fakes/fake-network.js';
+import { Recorder } from '../fakes/recorder.js';
+
+interface Question {
+  readonly at: number;
+  readonly signal: AbortSignal;
+  answer(endpoints: readonly Endpoint[], revision?: string): Promise<void>;
+  fail(error: unknown): Promise<void>;
+}
+
+/** A watcher whose resolver answers when the test does. */
+function world(refreshMs: number | undefined = undefined, random = 0.5) {
+  const clock = new VirtualClock();
+  const events = new Recorder();
+  const questions: Question[] = [];
+  const startedAt = clock.now();
+  const resolver = {
+    resolve: (signal: AbortSignal) =>
+      new Promise<EndpointSet>((resolve, reject) => {
+        questions.push({
+          at: clock.now() - startedAt,
+          signal,
+          answer: (endpoints, revision) => {
+            resolve({ endpoints, source: 'test', ...(revision === undefined ? {} : { revision }) });
+            return settle();
+          },
+          fail: (error) => {
+            reject(error);
+            return settle();
+          },
+        });
+      }),
+  };
+  const watcher = new Watcher({ resolver, clock, random: fixedRandom(random), events, refreshMs });
+  return { clock, events, questions, watcher };
+}
+
+const ids = (set: EndpointSet | undefined) => set?.endpoints.map(({ id }) => id);
+
+describe('watcher', () => {
+  test('has nothing before the first answer, then the answer', async () => {
+    const { clock, events, questions, watcher } = world();
+    assert.deepEqual(watcher.status(), { source: null, revision: null, updatedAt: null, error: null });
+    const answer = watcher.refresh();
+    await clock.advance(5);
+    await questions[0]!.answer([endpoint('a'), endpoint('b')], '7');
+    assert.deepEqual(ids(await answer), ['a', 'b']);
+    assert.equal(watcher.current, await answer);
+    assert.ok(Object.isFrozen(watcher.current) && Object.isFrozen(watcher.current?.endpoints));
+    assert.deepEqual(watcher.status(), {
+      source: 'test',
+      revision: '7',
+      updatedAt: clock.wallNow(),
+      error: null,
+    });
+    assert.deepEqual(events.of('topology'), [
+      { added: ['a', 'b'], removed: [], changed: [], source: 'test', revision: '7' },
+    ]);
+  });
+
+  test('tells what was added, removed and changed, and keeps the objects that were not', async () => {
+    const { events, questions, watcher } = world();
+    const ask = async (...endpoints: Endpoint[]) => {
+      const answer = watcher.refresh();
+      await questions.at(-1)!.answer(endpoints);
+      return (await answer).endpoints;
+    };
+    const options = { username: 'u' };
+    const [a, b] = await ask(endpoint('a', { options }), endpoint('b'), endpoint('c'));
+    const second = await ask(endpoint('d'), endpoint('a', { options }), endpoint('b', { weight: 2 }));
+    assert.equal(second[1], a);
+    assert.notEqual(second[2], b);
+    await ask(endpoint('d'), endpoint('a', { options }), endpoint('b', { weight: 2 }));
+    const topology = events
+      .of('topology')
+      .map(({ added, removed, changed }) => ({ added, removed, changed }));
+    assert.deepEqual(topology.slice(1), [{ added: ['d'], removed: ['c'], changed: ['b'] }]);
+  });
+
+  test('sees a change of url, place, zone or options', async () => {
+    const variants = [
+      endpoint('a', { authority: 'other.test' }),
+      endpoint('a', { scheme: 'mqtts' }),
+      endpoint('a', { priority: 1 }),
+      endpoint('a', { weight: 3 }),
+      endpoint('a', { zone: 'z' }),
+      endpoint('a', { options: { username: 'u' } }),
+    ];
+    for (const variant of variants) {
+      const { events, questions, watcher } = world();
+      for (const each of [endpoint('a'), variant, endpoint('a')]) {
+        void watcher.refresh();
+        await questions.at(-1)!.answer([each]);
+      }
+      assert.deepEqual(
+        events.of('topology').map(({ changed }) => changed),
+        [[], ['a'], ['a']],
+      );
+    }
+  });
+
+  test('sees a change of the WebSocket query, which the URL does not show', async () => {
+    const { events, questions, watcher } = world();
+    for (const path of ['/m?node=1', '/m?node=2']) {
+      void watcher.refresh();
+      await questions.at(-1)!.answer([endpoint('a', { scheme: 'ws', path })]);
+    }
+    assert.deepEqual(
+      events.of('topology').map(({ changed }) => changed),
+      [[], ['a']],
+    );
+    assert.equal(watcher.current?.endpoints[0]?.path, '/m?node=2');
+  });
+
+  test('keeps the last good list when the resolver fails, and reports it without secrets', async () => {
+    const { clock, events, questions, watcher } = world();
+    void watcher.refresh();
+    await questions[0]!.answer([endpoint('a')]);
+    const { updatedAt } = watcher.status();
+    await clock.advance(1_000);
+    const second = watcher.refresh();
+    await questions[1]!.fail(new Error('GET https://u:secret@h/x?token=secret failed'));
+    assert.deepEqual(ids(await second), ['a']);
+    assert.deepEqual(events.names, ['topology', 'discovery-error']);
+    const { source, error } = events.of('discovery-error')[0]!;
+    assert.equal(source, 'test');
+    assert.ok(isFailoverError(error) && error.code === 'ERR_DISCOVERY' && error.retryable);
+    assert.equal(error.message, 'Discovery failed: GET https://h/x?… failed');
+    assert.deepEqual(
+      [watcher.status().updatedAt, watcher.status().error],
+      [updatedAt, 'GET https://h/x?… failed'],
+    );
+    const third = watcher.refresh();
+    await questions[2]!.answer([endpoint('a')]);
+    await third;
+    assert.equal(watcher.status().error, null);
+  });
+
+  test('keeps the last good list when the answer is empty (R18)', async () => {
+    const { events, questions, watcher } = world();
+    void watcher.refresh();
+    await questions[0]!.answer([endpoint('a')]);
+    watcher.refresh().catch(() => {});
+    await questions[1]!.answer([]);
+    assert.deepEqual(ids(watcher.current), ['a']);
+    assert.deepEqual(events.names, ['topology', 'discovery-error']);
+  });
+
+  test('fails when it never had a list', async () => {
+    const { events, questions, watcher } = world();
+    const answer = watcher.refresh();
+    const rejected = assert.rejects(answer, { code: 'ERR_DISCOVERY', message: 'Discovery failed: no' });
+    await questions[0]!.fail('no');
+    await rejected;
+    assert.equal(watcher.current, undefined);
+    assert.deepEqual(
+      events.of('discovery-error').map(({ source }) => source),
+      [null],
+    );
+  });
+
+  test('asks once for everybody who asks at the same time', async () => {
+    const { questions, watcher } = world();
+    const answers = [watcher.refresh(), watcher.refresh(), watcher.refresh()];
+    await questions[0]!.answer([endpoint('a')]);
+    const [first, ...rest] = await Promise.all(answers);
+    assert.equal(questions.length, 1);
+    assert.ok(rest.every((each) => each === first));
+    void watcher.refresh();
+    assert.equal(questions.length, 2);
+  });
+});
+
+describe('refreshing', () => {
+  test('waits refreshMs ± 10 % after each answer, good or bad', async () => {
+    for (const [random, wait] of [
+      [0, 9_000],
+      [0.5, 10_000],
+      [0.999_999, 11_000],
+    ] as const) {
+      const { clock, questions, watcher } = world(10_000, random);
+      void watcher.refresh();
+      assert.equal(clock.pending, 0);
+      await questions[0]!.answer([endpoint('a')]);
+      assert.equal(Math.round(clock.nextIn!), wait);
+      await clock.advance(wait);
+      await clock.advance(500);
+      assert.equal(clock.pending, 0);
+      await questions[1]!.fail(new Error('x'));
+      assert.equal(Math.round(clock.nextIn!), wait);
+      assert.equal(clock.pending, 1);
+      watcher.stop();
+    }
+  });
+
+  test('goes on when there never was a good answer', async () => {
+    const { clock, questions, watcher } = world(10_000);
+    watcher.refresh().catch(() => {});
+    for (let i = 0; i < 4; i++) {
+      await questions.at(-1)!.fail(new Error('x'));
+      await clock.advance(10_000);
+    }
+    assert.deepEqual(
+      questions.map(({ at }) => at),
+      [0, 10_000, 20_000, 30_000, 40_000],
+    );
+  });
+
+  test('starts a new wait when somebody asked in between', async () => {
+    const { clock, questions, watcher } = world(10_000);
+    void watcher.refresh();
+    await questions[0]!.answer([endpoint('a')]);
+    await clock.advance(9_000);
+    void watcher.refresh();
+    await questions[1]!.answer([endpoint('a')]);
+    assert.equal(clock.pending, 1);
+    assert.equal(clock.nextIn, 10_000);
+  });
+
+  test('does not happen for a list that cannot change', async () => {
+    const { clock, questions, watcher } = world(undefined);
+    void watcher.refresh();
+    await questions[0]!.answer([endpoint('a')]);
+    assert.equal(clock.pending, 0);
+  });
+});
+
+describe('stopping', () => {
+  test('leaves no timer, and a later refresh starts again', async () => {
+    const { clock, questions, watcher } = world(10_000);
+    void watcher.refresh();
+    await questions[0]!.answer([endpoint('a')]);
+    watcher.stop();
+    assert.equal(clock.pending, 0);
+    void watcher.refresh();
+    await questions[1]!.answer([endpoint('a')]);
+    assert.equal(clock.pending, 1);
+  });
+
+  test('abandons a question: its answer changes nothing and arms nothing', async () => {
+    const { clock, events, questions, watcher } = world(10_000);
+    const answer = watcher.refresh();
+    const rejected = assert.rejects(answer, { code: 'ERR_ENDED' });
+    watcher.stop();
+    assert.ok(questions[0]!.signal.aborted);
+    await questions[0]!.answer([endpoint('a')]);
+    await rejected;
+    assert.equal(watcher.current, undefined);
+    assert.deepEqual(events.names, []);
+    assert.equal(clock.pending, 0);
+  });
+
+  test('does not let the failure of an abandoned question disturb the next one', async () => {
+    const { clock, events, questions, watcher } = world(10_000);
+    watcher.refresh().catch(() => {});
+    watcher.stop();
+    const second = watcher.refresh();
+    await questions[0]!.fail(new Error('aborted'));
+    assert.equal(watcher.refresh(), second);
+    await questions[1]!.answer([endpoint('b')]);
+    assert.deepEqual(ids(await second), ['b']);
+    assert.deepEqual(events.names, ['topology']);
+    assert.equal(clock.pending, 1);
+  });
+
+  test('inside the topology event leaves no timer', async () => {
+    const { clock, events, questions, watcher } = world(10_000);
+    events.listener = () => watcher.stop();
+    watcher.refresh().catch(() => {});
+    await questions[0]!.answer([endpoint('a')]);
+    assert.equal(clock.pending, 0);
+  });
+});
+
+describe('resolvers', () => {
+  const never = new AbortController().signal;
+
+  test('a static list is one and the same set for ever', async () => {
+    const resolver = createResolver(parseBrokers('mqtt://a,b'));
+    assert.equal(await resolver.resolve(never), await resolver.resolve(never));
+    assert.deepEqual(ids(await resolver.resolve(never)), ['a:1883', 'b:1883']);
+  });
+
+  test("a user's function is called for each question and its list is read as any other", async () => {
+    let n = 0;
+    const resolver = createResolver(parseBrokers(async () => [`mqtt://n${n++}`]));
+    assert.deepEqual(ids(await resolver.resolve(never)), ['n0:1883']);
+    assert.deepEqual(ids(await resolver.resolve(never)), ['n1:1883']);
+    for (const wrong of [[], 'mqtt://a', undefined, [{ url: 'x' }]]) {
+      const bad = createResolver(parseBrokers((() => wrong) as never));
+      await assert.rejects(bad.resolve(never), { code: 'ERR_OPTION', message: /^Option `brokers\(\)/ });
+    }
+  });
+
+  test("a user's resolver gets the signal, and its set is checked", async () => {
+    const seen: AbortSignal[] = [];
+    const resolver = createResolver(
+      parseBrokers({
+        resolve: async (signal: AbortSignal) => {
+          seen.push(signal);
+          return { endpoints: [{ url: 'mqtt://a' }] as never, source: 'mine', revision: 5 as never };
+        },
+      }),
+    );
+    const { source, revision, endpoints } = await resolver.resolve(never);
+    assert.deepEqual([source, revision, endpoints[0]?.id], ['mine', '5', 'a:1883']);
+    assert.deepEqual(seen, [never]);
+    for (const wrong of [undefined, null, {}, { endpoints: [] }]) {
+      const bad = createResolver(parseBrokers({ resolve: async () => wrong as never }));
+      await assert.rejects(bad.resolve(never), { code: 'ERR_OPTION' });
+    }
+  });
+
+  test('sources that this version does not serve are refused at once', () => {
+    for (const input of ['mqtt+srv://a', 'registry+https://a/n', { sources: ['mqtt://a'] }])
+      assert.throws(() => createResolver(parseBrokers(input)), {
+        code: 'ERR_OPTION',
+        message: /does not have yet/,
+      });
+  });
+});
