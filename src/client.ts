@@ -258,9 +258,13 @@ export class FailoverClient extends MqttClient {
     return super.emit(event, ...args);
   }
 
-  /** MQTT.js counts ticks of a timer, which a sleeping machine or a slow handler delays; liveness decides instead. */
+  /**
+   * MQTT.js counts ticks of a timer, which a sleeping machine or a slow handler delays; liveness decides instead. Until
+   * it has, the broker goes on hearing that we live.
+   */
   override onKeepaliveTimeout(): void {
-    if (!this.#engine) super.onKeepaliveTimeout();
+    if (this.#engine) this.sendPing();
+    else super.onKeepaliveTimeout();
   }
 
   #end(

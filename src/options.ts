@@ -389,6 +389,9 @@ function checkGroups(options: FailoverOptions): void {
     if (issue.message !== UNKNOWN) throw optionError(path, issue.message, issue.input);
     throw new FailoverError('ERR_OPTION', `Option \`${path}\` is unknown; known here: ${knownKeys(path)}`);
   }
+  if (options.tabs === 'shared') {
+    throw new FailoverError('ERR_OPTION', "Option `tabs` cannot be 'shared' in this version");
+  }
   for (const path of NOT_YET) {
     const value = path
       .split('.')

@@ -27,6 +27,9 @@ export interface WatcherDeps {
 /** Polls of a fleet must not fall into step: each wait is drawn from ±10 % (grpc#12295). */
 const REFRESH_JITTER = 0.1;
 
+/** Milliseconds that a source may take (R32). */
+const ANSWER_TIMEOUT_MS = 10_000;
+
 /**
  * Owns the endpoint set of one client.
  *
@@ -89,7 +92,7 @@ export class Watcher {
 
   async #resolve(signal: AbortSignal): Promise<EndpointSet> {
     try {
-      const answer = await this.#deps.resolver.resolve(signal);
+      const answer = await this.#ask(signal);
       signal.throwIfAborted();
       // No brokers at all is a failure of the source, not a decision of the operator (R18, R46).
       if (answer.endpoints.length === 0) throw new Error('the list has no endpoints');
@@ -97,6 +100,29 @@ export class Watcher {
     } catch (cause) {
       if (signal.aborted) throw new FailoverError('ERR_ENDED', 'Discovery was abandoned', { cause });
       return this.#keep(cause);
+    }
+  }
+
+  /** A source that never answers must not hold the client up for ever. */
+  async #ask(signal: AbortSignal): Promise<EndpointSet> {
+    const { resolver, clock } = this.#deps;
+    const question = new AbortController();
+    let timer: Timer | undefined;
+    const noAnswer = new Promise<never>((_, reject) => {
+      const giveUp = (reason: Error) => {
+        question.abort(reason);
+        reject(reason);
+      };
+      signal.addEventListener('abort', () => giveUp(signal.reason), { once: true });
+      timer = clock.setTimeout(
+        () => giveUp(new Error(`no answer within ${ANSWER_TIMEOUT_MS} ms`)),
+        ANSWER_TIMEOUT_MS,
+      );
+    });
+    try {
+      return await Promise.race([resolver.resolve(question.signal), noAnswer]);
+    } finally {
+      if (timer) clock.clearTimeout(timer);
     }
   }
 

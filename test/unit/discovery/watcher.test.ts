@@ -157,6 +157,22 @@ describe('watcher', () => {
     assert.deepEqual(events.names, ['topology', 'discovery-error']);
   });
 
+  test('gives a source ten seconds, tells it to stop, and leaves no timer', async () => {
+    const { clock, events, questions, watcher } = world();
+    const rejected = assert.rejects(watcher.refresh(), {
+      code: 'ERR_DISCOVERY',
+      message: 'Discovery failed: no answer within 10000 ms',
+    });
+    await clock.advance(9_999);
+    assert.deepEqual([events.names, questions[0]?.signal.aborted], [[], false]);
+    await clock.advance(1);
+    await rejected;
+    assert.deepEqual(
+      [events.names, questions[0]?.signal.aborted, clock.pending],
+      [['discovery-error'], true, 0],
+    );
+  });
+
   test('fails when it never had a list', async () => {
     const { events, questions, watcher } = world();
     const answer = watcher.refresh();
@@ -191,12 +207,13 @@ describe('refreshing', () => {
     ] as const) {
       const { clock, questions, watcher } = world(10_000, random);
       void watcher.refresh();
-      assert.equal(clock.pending, 0);
+      // Only the deadline of the answer: the next question is not planned before it is there.
+      assert.deepEqual([clock.pending, clock.nextIn], [1, 10_000]);
       await questions[0]!.answer([endpoint('a')]);
       assert.equal(Math.round(clock.nextIn!), wait);
       await clock.advance(wait);
       await clock.advance(500);
-      assert.equal(clock.pending, 0);
+      assert.deepEqual([clock.pending, Math.round(clock.nextIn!)], [1, 9_500]);
       await questions[1]!.fail(new Error('x'));
       assert.equal(Math.round(clock.nextIn!), wait);
       assert.equal(clock.pending, 1);

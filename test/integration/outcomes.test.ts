@@ -1,0 +1,460 @@
+/**
+ * What the client does about every answer of a broker: the table of outcomes, seen from outside.
+ *
+ * World: two scripted brokers on 127.0.0.1, `first` and `second` in that order; `first` answers CONNECT as the row
+ * says, or accepts it and disconnects. Waits of the library run ten times as fast, except in the storms at the end,
+ * which are counted over real seconds with the default options and three brokers.
+ */
+import assert from 'node:assert/strict';
+import { createServer } from 'node:net';
+import { describe, it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import {
+  type Action,
+  connect,
+  type FailoverClient,
+  type FailoverError,
+  type FailoverOptions,
+  OUTCOMES,
+  type OutcomeKind,
+  type OutcomeRow,
+  tokens,
+} from '../../src/index.js';
+import { collect, once, until } from '../support/events.js';
+import { HOST, Listener } from '../support/listener.js';
+import { type Script, type ScriptedBroker, scriptedBroker } from '../support/scripted-broker.js';
+import { SeededRandom } from '../support/seeded-random.js';
+import { accept, client, disposable, hurried, refuse } from './world.js';
+
+/** Seconds of the library in a second of the test. */
+const HURRY = 10;
+
+/** A wait after a pass that no test outlives: what comes after `give up` must not be taken for going on. */
+const LONG_BACKOFF = { spreadMs: 0, minMs: 3_600_000, baseMs: 0, maxMs: 3_600_000 } as const;
+
+function rowsOf(kind: OutcomeKind): readonly OutcomeRow[] {
+  return OUTCOMES.filter((row) => row.kind === kind);
+}
+
+function title({ code, name }: Pick<OutcomeRow, 'code' | 'name'>): string {
+  return `0x${code.toString(16).padStart(2, '0')} ${name}`;
+}
+
+interface Pair extends AsyncDisposable {
+  readonly first: ScriptedBroker;
+  readonly second: ScriptedBroker;
+  readonly made: FailoverClient;
+  readonly errors: FailoverError[];
+}
+
+/** Each broker with a script of its own; `second` accepts unless told otherwise. */
+async function pair(options: FailoverOptions, script: Script, secondScript?: Script): Promise<Pair> {
+  const first = await scriptedBroker(script);
+  const second = await scriptedBroker(secondScript);
+  const brokers = [
+    { url: first.url, id: 'first' },
+    { url: second.url, id: 'second' },
+  ];
+  const made = client(brokers, {
+    clientId: 'device-7',
+    backoff: LONG_BACKOFF,
+    ...hurried(HURRY),
+    ...options,
+  });
+  const errors = collect<FailoverError>(made, 'error');
+  return {
+    first,
+    second,
+    made,
+    errors,
+    [Symbol.asyncDispose]: async () => {
+      await made[Symbol.asyncDispose]();
+      await first.stop();
+      await second.stop();
+    },
+  };
+}
+
+/** Where the client comes to rest. */
+async function settled(made: FailoverClient): Promise<void> {
+  const resting = new Set(['connected', 'backoff', 'failed', 'auth-wait', 'conflict']);
+  await until(() => resting.has(made.status().state), {
+    what: () => `the client to come to rest: it is ${made.status().state}`,
+  });
+}
+
+function healthOf(made: FailoverClient, id: string): string | undefined {
+  return made.status().endpoints.find((endpoint) => endpoint.id === id)?.state;
+}
+
+/** State, endpoint in use, CONNECTs at `first` and `second`, and what the client thinks of `first`. */
+function picture({ made, first, second }: Pair): unknown[] {
+  const { state, current } = made.status();
+  return [state, current, first.connects, second.connects, healthOf(made, 'first')];
+}
+
+const REFUSED: Readonly<Partial<Record<Action, { readonly does: string; readonly picture: unknown[] }>>> = {
+  accept: { does: 'it stays', picture: ['connected', 'first', 1, 0, 'healthy'] },
+  next: { does: 'the other one is next', picture: ['connected', 'second', 1, 1, 'suspect'] },
+  cool: { does: 'the other one is next', picture: ['connected', 'second', 1, 1, 'suspect'] },
+  redirect: { does: 'the other one is next', picture: ['connected', 'second', 1, 1, 'suspect'] },
+  unfit: {
+    does: 'the other one is next, and this one is out',
+    picture: ['connected', 'second', 1, 1, 'unusable'],
+  },
+  reauth: {
+    does: 'the other one is asked, none is blamed',
+    picture: ['connected', 'second', 1, 1, 'healthy'],
+  },
+  all: { does: 'it waits, and does not ask the other one', picture: ['backoff', null, 1, 0, 'healthy'] },
+  fatal: { does: 'it stops, and does not ask the other one', picture: ['failed', null, 1, 0, 'healthy'] },
+};
+
+const UNKNOWN_ROWS: readonly (readonly [OutcomeKind, number])[] = [
+  ['connack', 0xa3],
+  ['connack', 0xff],
+  ['connack-v3', 6],
+  ['connack-v3', 0x85],
+];
+
+describe('CONNECT answered with', { concurrency: 4 }, () => {
+  const unknown = UNKNOWN_ROWS.map(
+    ([kind, code]) => ({ kind, code, name: '(unknown)', action: 'cool' }) as const,
+  );
+  for (const row of [...rowsOf('connack'), ...rowsOf('connack-v3'), ...unknown]) {
+    const protocolVersion = row.kind === 'connack' ? 5 : 4;
+    const expected = REFUSED[row.action];
+    it(`MQTT ${protocolVersion === 5 ? '5' : '3.1.1'} ${title(row)}: ${expected?.does}`, async () => {
+      assert.ok(expected, `a refusal with action ${row.action}`);
+      const answer: Script = ({ cmd }, connection) =>
+        cmd === 'connect' && row.code !== 0 ? refuse(connection, row.code as number) : undefined;
+      await using world = await pair({ protocolVersion }, answer);
+      await settled(world.made);
+      assert.deepEqual(picture(world), expected.picture);
+      const failed = world.errors.map(({ code, retryable }) => [code, retryable]);
+      if (row.action === 'all') assert.deepEqual(failed, [['ERR_ALL_FAILED', true]]);
+      else assert.deepEqual(failed, row.action === 'fatal' ? [['ERR_ALL_FAILED', false]] : []);
+    });
+  }
+
+  for (const { action, code, protocolVersion } of [
+    ...[0x86, 0x87].map((each) => ({ action: 'auth-wait', code: each, protocolVersion: 5 }) as const),
+    ...[4, 5].map((each) => ({ action: 'auth-wait', code: each, protocolVersion: 4 }) as const),
+    ...[0x80, 0x89, 0x84, 0x88].map(
+      (each) => ({ action: 'backoff', code: each, protocolVersion: 5 }) as const,
+    ),
+  ]) {
+    it(`${title({ code, name: 'by both' })} ends in ${action} after one CONNECT each`, async () => {
+      const answer: Script = ({ cmd }, connection) =>
+        cmd === 'connect' ? refuse(connection, code) : undefined;
+      await using world = await pair({ protocolVersion }, answer, answer);
+      await settled(world.made);
+      assert.deepEqual(picture(world).slice(0, 4), [action, null, 1, 1]);
+      assert.deepEqual(
+        world.errors.map((error) => error.code),
+        ['ERR_ALL_FAILED'],
+      );
+    });
+  }
+
+  it('MQTT 3.1.1 code 1 by both ends in a wait, and is asked again: brokers fold other errors into it', async () => {
+    const answer: Script = ({ cmd }, connection) => (cmd === 'connect' ? refuse(connection, 1) : undefined);
+    const backoff = { spreadMs: 0, minMs: 1_000, baseMs: 0, maxMs: 1_000 };
+    await using world = await pair({ protocolVersion: 4, backoff }, answer, answer);
+    await until(() => world.first.connects === 2, { what: 'a second CONNECT' });
+  });
+});
+
+/** Accepts, then disconnects with `code`: the first time, or every time. */
+function disconnects(code: number, every = false): Script {
+  return ({ cmd }, connection) => {
+    if (cmd !== 'connect' || (connection.index > 0 && !every)) return false;
+    accept(connection);
+    connection.send({ cmd: 'disconnect', reasonCode: code });
+    connection.end();
+    return true;
+  };
+}
+
+/** Milliseconds of the library between two CONNECTs at `first`. */
+function gapAtFirst({ first }: Pair): number {
+  const [one, two] = first.received.filter(({ packet }) => packet.cmd === 'connect');
+  return ((two?.at ?? Number.NaN) - (one?.at ?? Number.NaN)) * HURRY;
+}
+
+/** Whether the client has come back, wherever to. */
+function isBack({ made, first, second }: Pair): boolean {
+  return made.status().state === 'connected' && first.connects + second.connects === 2;
+}
+
+/** Real milliseconds by which the first CONNECT may arrive late, or a timer fire early. */
+const SLACK_MS = 30;
+
+describe('an accepted connection ended by DISCONNECT with', { concurrency: 4 }, () => {
+  for (const row of rowsOf('disconnect')) {
+    const code = row.code as number;
+    switch (row.action) {
+      case 'same':
+      case 'operation': {
+        const [least, most] = new Map([
+          [0x96, [5_000, 10_000]],
+          [0x97, [5_000, 10_000]],
+          [0x98, [5_000, 30_000]],
+        ]).get(code) ?? [1_000, 2_000];
+        it(`${title(row)}: it comes back to the same one after ${(least as number) / 1_000} s`, async () => {
+          await using world = await pair({ protocolVersion: 5 }, disconnects(code));
+          await until(() => isBack(world), { what: () => `two CONNECTs at first: ${picture(world)}` });
+          assert.deepEqual(picture(world).slice(0, 4), ['connected', 'first', 2, 0]);
+          const gap = gapAtFirst(world);
+          // Half a second of real time for a busy machine.
+          assert.ok(gap >= (least as number) - SLACK_MS * HURRY, `${gap} ms`);
+          assert.ok(gap <= (most as number) + 500 * HURRY, `${gap} ms`);
+        });
+        break;
+      }
+      case 'next':
+      case 'cool':
+      case 'redirect':
+        it(`${title(row)}: it goes to the other one at once`, async () => {
+          await using world = await pair({ protocolVersion: 5 }, disconnects(code));
+          const [failover] = await once<[{ from: string; to: string; offlineMs: number }]>(
+            world.made,
+            'failover',
+          );
+          assert.deepEqual([failover.from, failover.to], ['first', 'second']);
+          assert.deepEqual(picture(world), ['connected', 'second', 1, 1, 'suspect']);
+        });
+        break;
+      case 'reauth':
+        it(`${title(row)}: it waits in auth-wait, and blames nobody`, async () => {
+          await using world = await pair({ protocolVersion: 5 }, disconnects(code));
+          await until(() => world.made.status().state === 'auth-wait');
+          assert.deepEqual(picture(world).slice(1, 4), [null, 1, 0]);
+          assert.notEqual(healthOf(world.made, 'first'), 'ejected');
+        });
+        break;
+      case 'yield':
+        it(`${title(row)}: it comes back once, to the same one`, async () => {
+          await using world = await pair({ protocolVersion: 5 }, disconnects(code));
+          await until(() => isBack(world), { what: () => `two CONNECTs at first: ${picture(world)}` });
+          assert.deepEqual(picture(world), ['connected', 'first', 2, 0, 'healthy']);
+        });
+        it(`${title(row)} twice: it steps back in state conflict, and says until when`, async () => {
+          await using world = await pair({ protocolVersion: 5 }, disconnects(code, true));
+          const [conflict] = await once<[{ clientId: string; endpoint: string; retryAt: number }]>(
+            world.made,
+            'conflict',
+          );
+          assert.deepEqual([conflict.clientId, conflict.endpoint], ['device-7', 'first']);
+          assert.deepEqual(picture(world), ['conflict', null, 2, 0, 'healthy']);
+        });
+        it(`${title(row)} twice: reconnect() resumes at once`, async () => {
+          await using world = await pair({ protocolVersion: 5 }, disconnects(code, true));
+          await once(world.made, 'conflict');
+          world.first.script = undefined;
+          world.second.script = undefined;
+          world.made.reconnect();
+          await once(world.made, 'connect');
+          assert.equal(world.first.connects + world.second.connects, 3);
+        });
+        break;
+      default:
+        it(`${title(row)}: is a row that this test knows`, () => assert.fail(row.action));
+    }
+  }
+
+  it('0xf3 (unknown): it goes to the other one', async () => {
+    await using world = await pair({ protocolVersion: 5 }, () => false);
+    await once(world.made, 'connect');
+    const moved = once(world.made, 'failover');
+    world.first.latest.sendRaw(Uint8Array.of(0xe0, 0x02, 0xf3, 0x00));
+    await moved;
+    assert.deepEqual(picture(world).slice(0, 4), ['connected', 'second', 1, 1]);
+  });
+
+  it('nothing at all, MQTT 3.1.1: a lone close is the loss of a link, not a conflict', async () => {
+    await using world = await pair({ protocolVersion: 4 }, ({ cmd }, connection) => {
+      if (cmd !== 'connect' || connection.index > 0) return false;
+      accept(connection);
+      connection.end();
+      return true;
+    });
+    const conflicts = collect(world.made, 'conflict');
+    await once(world.made, 'connect');
+    await until(() => isBack(world));
+    assert.deepEqual(conflicts, []);
+  });
+});
+
+describe('a machine without a route to', { concurrency: 4 }, () => {
+  /** The platform's network, where dialing `ids` fails as it does without a route. */
+  const unroutable =
+    (ids: readonly string[]): NonNullable<FailoverOptions['overrides']> =>
+    (container) => {
+      const real = container.resolve(tokens.network);
+      container.register(tokens.network, {
+        useValue: {
+          schemes: real.schemes,
+          open: (target, signal) =>
+            ids.includes(target.endpoint.id)
+              ? Promise.reject(Object.assign(new Error('connect ENETUNREACH'), { code: 'ENETUNREACH' }))
+              : real.open(target, signal),
+        },
+      });
+    };
+
+  it('one broker only, of an address family that it does not have, uses the other one', async () => {
+    await using world = await pair({ overrides: unroutable(['first']), backoff: {} }, () => false);
+    await once(world.made, 'connect', 8_000);
+    assert.equal(world.made.status().current, 'second');
+  });
+
+  it('one of three passes over a second one that refuses, to the third', async () => {
+    await using busy = await scriptedBroker(({ cmd }, connection) =>
+      cmd === 'connect' ? refuse(connection, 0x88) : undefined,
+    );
+    await using good = await scriptedBroker();
+    const brokers = [
+      { url: 'mqtt://127.0.0.1:9', id: 'first' },
+      { url: busy.url, id: 'busy' },
+      { url: good.url, id: 'good' },
+    ];
+    const options = { protocolVersion: 5, backoff: LONG_BACKOFF, overrides: unroutable(['first']) } as const;
+    await using made = client(brokers, options);
+    made.on('error', () => {});
+    await settled(made);
+    assert.equal(made.status().current, 'good');
+  });
+
+  it('any of them waits, and blames none', async () => {
+    await using world = await pair({ overrides: unroutable(['first', 'second']) }, () => false);
+    await settled(world.made);
+    assert.deepEqual(picture(world), ['backoff', null, 0, 0, 'healthy']);
+    assert.equal(healthOf(world.made, 'second'), 'healthy');
+  });
+});
+
+/** Real milliseconds over which a storm is counted. */
+const STORM_MS = 8_000;
+
+interface Storm {
+  readonly name: string;
+  readonly atMost: number;
+  readonly options: FailoverOptions;
+  readonly script: Script;
+}
+
+const STORMS: readonly Storm[] = [
+  { name: '0x8E every time', atMost: 3, options: { protocolVersion: 5 }, script: disconnects(0x8e, true) },
+  {
+    name: '0x86 everywhere',
+    atMost: 3,
+    options: { protocolVersion: 5 },
+    script: ({ cmd }, connection) => (cmd === 'connect' ? refuse(connection, 0x86) : undefined),
+  },
+  {
+    name: 'MQTT 3.1.1 code 5 everywhere',
+    atMost: 3,
+    options: { protocolVersion: 4 },
+    script: ({ cmd }, connection) => (cmd === 'connect' ? refuse(connection, 5) : undefined),
+  },
+  {
+    name: '0x97 everywhere',
+    atMost: 8,
+    options: { protocolVersion: 5 },
+    script: ({ cmd }, connection) => (cmd === 'connect' ? refuse(connection, 0x97) : undefined),
+  },
+  {
+    name: '0x98 every time',
+    atMost: 3,
+    options: { protocolVersion: 5 },
+    script: disconnects(0x98, true),
+  },
+  ...([4, 5] as const).flatMap((protocolVersion): Storm[] => [
+    {
+      name: `closed at CONNECT, MQTT ${protocolVersion}`,
+      atMost: 15,
+      options: { protocolVersion },
+      script: ({ cmd }, connection) => {
+        if (cmd === 'connect') connection.end();
+        return true;
+      },
+    },
+    {
+      name: `closed after CONNACK, MQTT ${protocolVersion}`,
+      atMost: 15,
+      options: { protocolVersion },
+      script: ({ cmd }, connection) => {
+        if (cmd !== 'connect') return false;
+        accept(connection);
+        connection.end();
+        return true;
+      },
+    },
+    {
+      name: `reset after CONNACK, MQTT ${protocolVersion}`,
+      atMost: 15,
+      options: { protocolVersion },
+      script: ({ cmd }, connection) => {
+        if (cmd !== 'connect') return false;
+        accept(connection);
+        setTimeout(() => connection.reset(), 20);
+        return true;
+      },
+    },
+  ]),
+];
+
+/** A client with the defaults, but for chance that repeats. */
+function calm(urls: readonly string[], options: FailoverOptions): FailoverClient & AsyncDisposable {
+  const made = connect([...urls], {
+    clientId: 'device-7',
+    overrides: (container) => void container.register(tokens.random, { useValue: new SeededRandom(17) }),
+    ...options,
+  });
+  made.on('error', () => {});
+  return disposable(made);
+}
+
+describe('no storm comes of', { concurrency: true }, () => {
+  for (const { name, atMost, options, script } of STORMS) {
+    it(`${name}: at most ${atMost} CONNECTs in ${STORM_MS / 1_000} s`, async () => {
+      await using one = await scriptedBroker(script);
+      await using two = await scriptedBroker(script);
+      await using three = await scriptedBroker(script);
+      const brokers = [one, two, three];
+      await using _made = calm(
+        brokers.map(({ url }) => url),
+        options,
+      );
+      await pause(STORM_MS);
+      const connects = brokers.reduce((sum, broker) => sum + broker.connects, 0);
+      assert.ok(connects >= 1 && connects <= atMost, `${connects} CONNECTs`);
+    });
+  }
+
+  it(`brokers that close whatever they accept: at most 15 connections in ${STORM_MS / 1_000} s`, async () => {
+    let accepted = 0;
+    const make = async () => {
+      const listener = new Listener(() =>
+        createServer((socket) => {
+          accepted += 1;
+          socket.end();
+        }),
+      );
+      await listener.open();
+      return listener;
+    };
+    const listeners = await Promise.all([make(), make(), make()]);
+    try {
+      await using _made = calm(
+        listeners.map(({ port }) => `mqtt://${HOST}:${port}`),
+        {},
+      );
+      await pause(STORM_MS);
+      assert.ok(accepted >= 3 && accepted <= 15, `${accepted} connections`);
+    } finally {
+      await Promise.all(listeners.map((listener) => listener.crash()));
+    }
+  });
+});
