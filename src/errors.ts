@@ -56,6 +56,8 @@ export interface FailoverErrorDetails {
   readonly reasonCode?: number;
   /** What happened, as {@link classify} reads it. */
   readonly outcome?: Outcome;
+  /** Server Reference of the broker, as it came. */
+  readonly serverReference?: string | undefined;
 }
 
 /** The only error class of this library. Messages never contain passwords or user info. */
@@ -70,6 +72,8 @@ export class FailoverError extends Error {
   readonly reasonCode: number | undefined;
   /** What happened to an endpoint, as `classify` reads it. */
   readonly outcome: Outcome | undefined;
+  /** Server Reference of the broker, as it came: outside data. */
+  readonly serverReference: string | undefined;
 
   constructor(code: FailoverErrorCode, message: string, details: FailoverErrorDetails = {}) {
     super(message, 'cause' in details ? { cause: details.cause } : undefined);
@@ -78,6 +82,7 @@ export class FailoverError extends Error {
     this.endpoint = details.endpoint;
     this.reasonCode = details.reasonCode;
     this.outcome = details.outcome;
+    this.serverReference = details.serverReference;
     Object.defineProperty(this, BRAND, { value: true });
   }
 }

@@ -78,6 +78,13 @@ export interface FailoverEvents {
     readonly reason: string;
     readonly action: 'republished' | 'rejected';
   };
+  /** A broker asked us to use another endpoint; `to` is `null` when that cannot be followed. */
+  redirect: {
+    readonly from: string;
+    readonly to: string | null;
+    readonly code: number;
+    readonly reason: string;
+  };
   /** Another client with our id takes the session from us; we step back until `retryAt`, milliseconds since 1970. */
   conflict: { readonly clientId: string; readonly endpoint: string; readonly retryAt: number | null };
   /** Discovery failed; the last good list stays in use. */

@@ -7,7 +7,7 @@ const DUEL_WINDOW_MS = 60_000;
 const HOLD_MS = 60_000;
 const MAX_HOLD_MS = 900_000;
 /** A link that held this many milliseconds ends a duel; a shorter success proves nothing (R89). */
-const PEACE_MS = 300_000;
+export const PEACE_MS = 300_000;
 /** MQTT 3.1.1 has no "taken over": this many young links in the window, closed without a word, look the same. */
 const SILENT_CLOSES = 3;
 

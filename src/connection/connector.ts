@@ -2,6 +2,7 @@
 import type { Watcher } from '../discovery/watcher.js';
 import type { Endpoint } from '../endpoint.js';
 import { FailoverError } from '../errors.js';
+import type { EventSink } from '../events.js';
 import type { HealthBook } from '../health/health-book.js';
 import { classify } from '../health/outcomes.js';
 import type { Clock, DialTarget } from '../platform/ports.js';
@@ -13,6 +14,7 @@ import type { Dialed, Dialer } from './dialer.js';
 import type { MqttCore } from './mqtt-core.js';
 import type { Pacing } from './pacing.js';
 import type { Pass } from './pass.js';
+import type { Redirects } from './redirect.js';
 import type { Link, Session } from './session.js';
 
 /** What becomes of a pass. */
@@ -39,10 +41,15 @@ export interface ConnectorDeps {
   readonly pacing: Pacing;
   readonly conflict: Conflict;
   readonly credentials: Credentials;
+  readonly redirects: Redirects;
+  readonly events: EventSink;
   readonly connackTimeoutMs: number;
   /** Bounds transport and CONNACK of an attempt together; MQTT.js's `connectTimeout`. */
   readonly attemptTimeoutMs: number;
 }
+
+/** Milliseconds that an endpoint which sends us away is left alone (R95). */
+const REDIRECT_COOL_MS = 60_000;
 
 /** Runs passes. Knows no states and no timers; the supervisor says when. */
 export class Connector {
@@ -64,9 +71,9 @@ export class Connector {
     return watcher.current ? selector.rank(clientId, watcher.current.endpoints) : [];
   }
 
-  /** The endpoints that this runtime can dial, in the client's order. */
+  /** The endpoints that this runtime can dial, in the client's order; first the one that a broker has sent us to. */
   dialable(): readonly Endpoint[] {
-    return this.ranking().filter(this.#deps.canDial);
+    return this.#deps.redirects.order(this.ranking().filter(this.#deps.canDial));
   }
 
   /** Endpoints that have not failed in `pass`, in the order that health allows. */
@@ -145,6 +152,14 @@ export class Connector {
     return pass.order(rested).map((endpoint) => connectOptions.target(endpoint));
   }
 
+  /** A broker names another endpoint: it cools, and the other is preferred if it may be. */
+  redirected(from: string, { reasonCode = 0, serverReference }: FailoverError): void {
+    const { redirects, health, events } = this.#deps;
+    const { to, reason } = redirects.follow(from, reasonCode, serverReference, this.dialable());
+    health.cool(from, REDIRECT_COOL_MS, to === null ? 'it sends us away' : `it sends us to ${to}`);
+    events.emit('redirect', { from, to, code: reasonCode, reason });
+  }
+
   #attempted({ id }: Endpoint): void {
     this.#deps.pacing.attempted(id);
     this.#attempts += 1;
@@ -161,6 +176,11 @@ export class Connector {
       return;
     }
     const blamed = pass.failed(id, error);
+    this.#deps.redirects.failed(id);
+    if (action === 'redirect') {
+      this.redirected(id, error);
+      return;
+    }
     if (error.code === 'ERR_CONNACK_TIMEOUT') conflict.connackMissed();
     else if (error.code !== 'ERR_REFUSED') conflict.endpointDied(id);
     if (action === 'unfit') health.unfit(endpoint, error.message);

@@ -11,6 +11,8 @@ export interface PacingBounds extends BackoffBounds {
 
 /** Milliseconds between two attempts at one endpoint, at least. */
 const ENDPOINT_GAP_MS = 1_000;
+/** Milliseconds by which a timer may be early. */
+const EARLY_MS = 20;
 /** Short links within this many milliseconds are counted together. */
 const FLAP_WINDOW_MS = 60_000;
 /** This many short links in the window make the client wait as after a failed pass (R147). */
@@ -68,8 +70,8 @@ export class Pacing {
   restLeft(id: string): number {
     const last = this.#lastAttempt.get(id);
     const left = last === undefined ? 0 : last + ENDPOINT_GAP_MS - this.#clock.now();
-    // Timers count whole milliseconds, and may be a fraction early.
-    return left < 1 ? 0 : left;
+    // Timers may be a little early, by the clock that they are measured with.
+    return left < EARLY_MS ? 0 : left;
   }
 
   /** The wait until one of `ids` has rested. */

@@ -154,6 +154,7 @@ export class Session {
         reasonCode: code,
         retryable: true,
         outcome: { kind: packet.reasonCode === undefined ? 'connack-v3' : 'connack', code },
+        serverReference: packet.properties?.serverReference,
       });
       return;
     }
@@ -202,6 +203,7 @@ export class Session {
       reasonCode: code,
       retryable: true,
       outcome: { kind: 'disconnect', code },
+      serverReference: packet.properties?.serverReference,
     });
     // After MQTT.js and the application have seen the packet.
     queueMicrotask(() => this.fail(error));

@@ -5,23 +5,18 @@
  * else is asked: the watcher where the brokers are, the selector and the health book in which order, the dialer for
  * a transport, the session for CONNACK.
  */
-import type { Watcher } from '../discovery/watcher.js';
 import type { Endpoint } from '../endpoint.js';
 import { describe, FailoverError } from '../errors.js';
-import type { ClientState, EventSink } from '../events.js';
-import { type HealthBook, SHORT_LINK_MS } from '../health/health-book.js';
+import type { ClientState } from '../events.js';
+import { SHORT_LINK_MS } from '../health/health-book.js';
 import { type Action, classify, type Outcome } from '../health/outcomes.js';
-import type { Clock, Random } from '../platform/ports.js';
-import type { Selector } from '../selection/selector.js';
-import { Conflict } from './conflict.js';
-import type { ConnectOptions } from './connect-options.js';
-import { Connector, type PassListener } from './connector.js';
-import type { Credentials } from './credentials.js';
-import type { Dialer } from './dialer.js';
-import type { MqttCore } from './mqtt-core.js';
+import type { Random } from '../platform/ports.js';
+import { Conflict, PEACE_MS } from './conflict.js';
+import { Connector, type ConnectorDeps, type PassListener } from './connector.js';
 import { Pacing, type PacingBounds } from './pacing.js';
 import { Pass, type PassBias } from './pass.js';
-import type { Link, Session } from './session.js';
+import { Redirects } from './redirect.js';
+import type { Link } from './session.js';
 
 /** What the supervisor tells those who use links. */
 export interface LinkObserver {
@@ -47,21 +42,15 @@ export interface SupervisorOptions extends PacingBounds {
   readonly reconnect: boolean;
 }
 
-export interface SupervisorDeps {
-  readonly watcher: Watcher;
-  readonly selector: Selector;
-  readonly health: HealthBook;
-  readonly dialer: Dialer;
-  readonly session: Session;
-  readonly connectOptions: ConnectOptions;
-  readonly core: MqttCore;
-  readonly credentials: Credentials;
+/** What a connector needs beside what the supervisor itself makes for it. */
+type SharedDeps = Omit<
+  ConnectorDeps,
+  'pacing' | 'conflict' | 'redirects' | 'connackTimeoutMs' | 'attemptTimeoutMs'
+>;
+
+export interface SupervisorDeps extends SharedDeps {
   readonly links: LinkObserver;
-  readonly clock: Clock;
   readonly random: Random;
-  readonly events: EventSink;
-  /** Whether this runtime can dial an endpoint at all. */
-  readonly canDial: (endpoint: Endpoint) => boolean;
   readonly options: SupervisorOptions;
 }
 
@@ -76,6 +65,7 @@ export class Supervisor {
   readonly #deps: SupervisorDeps;
   readonly #pacing: Pacing;
   readonly #conflict: Conflict;
+  readonly #redirects: Redirects;
   readonly #connector: Connector;
   readonly #passes: PassListener;
   readonly #observers: Pick<LinkObserver, 'linkUp' | 'linkDown'>[] = [];
@@ -96,9 +86,16 @@ export class Supervisor {
     this.#deps = deps;
     this.#pacing = new Pacing(deps.options, deps.clock, deps.random);
     this.#conflict = new Conflict(deps.clock, deps.random);
+    this.#redirects = new Redirects(deps.clock);
     const { connackTimeoutMs, attemptTimeoutMs } = deps.options;
-    const shared = { pacing: this.#pacing, conflict: this.#conflict, connackTimeoutMs, attemptTimeoutMs };
-    this.#connector = new Connector({ ...deps, ...shared });
+    this.#connector = new Connector({
+      ...deps,
+      pacing: this.#pacing,
+      conflict: this.#conflict,
+      redirects: this.#redirects,
+      connackTimeoutMs,
+      attemptTimeoutMs,
+    });
     this.#passes = {
       accepted: (link) => this.#accepted(link),
       ended: (error) => this.#linkEnded(error),
@@ -329,6 +326,7 @@ export class Supervisor {
     this.#counters.connects += 1;
     this.#pacing.accepted();
     this.#conflict.accepted(id);
+    this.#redirects.linked();
     const wasStopped = this.#stopWatch();
     health.accepted(id);
     if (wasStopped()) return;
@@ -371,7 +369,9 @@ export class Supervisor {
     this.#linkDown();
     const holdMs = options.reconnect ? this.#holdAfter(action, error, heldMs) : undefined;
     const wasStopped = this.#stopWatch();
-    if (shun) health.failed(id, error.message);
+    if (heldMs >= PEACE_MS) this.#conflict.reset();
+    if (action === 'redirect') this.#connector.redirected(id, error);
+    else if (shun) health.failed(id, error.message);
     else if (action !== 'yield' && holdMs === undefined) health.linkEnded(id, heldMs, error.message);
     if (wasStopped()) return;
     if (!options.reconnect) this.stop(error.message);

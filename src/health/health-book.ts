@@ -75,6 +75,14 @@ export class HealthBook {
     this.#change(id, entry, 'ejected');
   }
 
+  /** The endpoint asked to be left alone for so many milliseconds. */
+  cool(id: string, ms: number, reason: string): void {
+    const entry = this.#entry(id);
+    entry.reason = reason;
+    entry.ejectedUntil = Math.max(entry.ejectedUntil, this.#clock.now() + ms);
+    this.#change(id, entry, 'ejected');
+  }
+
   /** The endpoint cannot serve this configuration, whatever we wait: not before its entry in the list changes. */
   unfit(endpoint: Endpoint, reason: string): void {
     const entry = this.#entry(endpoint.id);

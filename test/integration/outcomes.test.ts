@@ -97,7 +97,8 @@ const REFUSED: Readonly<Partial<Record<Action, { readonly does: string; readonly
   accept: { does: 'it stays', picture: ['connected', 'first', 1, 0, 'healthy'] },
   next: { does: 'the other one is next', picture: ['connected', 'second', 1, 1, 'suspect'] },
   cool: { does: 'the other one is next', picture: ['connected', 'second', 1, 1, 'suspect'] },
-  redirect: { does: 'the other one is next', picture: ['connected', 'second', 1, 1, 'suspect'] },
+  // An endpoint that sends us away is left alone for a minute (R95).
+  redirect: { does: 'the other one is next', picture: ['connected', 'second', 1, 1, 'ejected'] },
   unfit: {
     does: 'the other one is next, and this one is out',
     picture: ['connected', 'second', 1, 1, 'unusable'],
@@ -222,7 +223,8 @@ describe('an accepted connection ended by DISCONNECT with', { concurrency: 4 }, 
             'failover',
           );
           assert.deepEqual([failover.from, failover.to], ['first', 'second']);
-          assert.deepEqual(picture(world), ['connected', 'second', 1, 1, 'suspect']);
+          const first = row.action === 'redirect' ? 'ejected' : 'suspect';
+          assert.deepEqual(picture(world), ['connected', 'second', 1, 1, first]);
         });
         break;
       case 'reauth':
