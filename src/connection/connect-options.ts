@@ -32,6 +32,8 @@ export class ConnectOptions {
   readonly #live: IClientOptions;
   readonly #base: Fields = {};
   #applied: Fields = {};
+  /** What was asked for, where this attempt alone starts clean. */
+  #wantsClean = false;
 
   constructor(core: Pick<MqttCore, 'options' | 'client'>, scope: SessionScope) {
     this.#core = core;
@@ -57,6 +59,7 @@ export class ConnectOptions {
     this.#applied = {};
     const own: Partial<IClientOptions> = { ...endpoint.options, ...overlay };
     for (const field of CONNECT_FIELDS) this.#applied[field] = own[field] ?? this.#base[field];
+    this.#wantsClean = this.#applied.clean === true;
     // MQTT 3.1.1's flag would also throw away the session that is made now.
     if (this.#applied.protocolVersion === 5 && this.#scope.cleanStart(endpoint.id))
       this.#applied.clean = true;
@@ -71,7 +74,7 @@ export class ConnectOptions {
 
   /** Whether the session, if there is one worth keeping, would come along to another endpoint. */
   mayLeave(): boolean {
-    return this.#scope.mayLeave(this.#live);
+    return this.#scope.mayLeave({ ...this.#live, clean: this.#wantsClean });
   }
 
   #noticeChanges(): void {

@@ -68,6 +68,7 @@ export class Credentials {
     endpoint: Endpoint,
     signal: AbortSignal,
   ): Promise<AttemptCredentials> {
+    if (signal.aborted) throw unusable(endpoint.id, 'none', signal.reason);
     const attempt = new AbortController();
     let giveUp: (reason: unknown) => void = () => {};
     const abort = () => {
@@ -85,17 +86,19 @@ export class Credentials {
         attempt.abort();
       }, PROVIDER_TIMEOUT_MS);
     });
+    // Rejected before anybody listens when the provider ends the client.
+    late.catch(() => {});
     const { id, url, zone } = endpoint;
     try {
-      return await Promise.race([provider({ id, url, zone }, { signal: attempt.signal, reason }), late]);
+      const answer = await Promise.race([
+        provider({ id, url, zone }, { signal: attempt.signal, reason }),
+        late,
+      ]);
+      if (typeof answer !== 'object' || answer === null) throw new TypeError('the provider gave no object');
+      return answer;
     } catch (cause) {
       // The provider's message may quote what it knows; it stays in the cause.
-      throw new FailoverError('ERR_CREDENTIALS', `Option \`credentials\` gave none for ${id}`, {
-        cause,
-        endpoint: id,
-        retryable: true,
-        outcome: { kind: 'link', code: 'no-credentials' },
-      });
+      throw unusable(id, 'none', cause);
     } finally {
       if (timer) this.#clock.clearTimeout(timer);
       signal.removeEventListener('abort', abort);
@@ -111,25 +114,25 @@ function redirected(endpoint: Endpoint, text: string): Endpoint {
   const [, name = '', authority = '', path = ''] = /^([a-z]+):\/\/([^/?#]*)([^#]*)/i.exec(text) ?? [];
   const scheme = toScheme(name);
   const downgrade = SECURE.has(endpoint.scheme) && scheme !== undefined && !SECURE.has(scheme);
-  if (!scheme || downgrade) {
-    throw new FailoverError(
-      'ERR_CREDENTIALS',
-      `Option \`credentials\` gave a URL for ${id} that cannot be used instead`,
-      {
-        endpoint: id,
-        outcome: { kind: 'link', code: 'no-credentials' },
-      },
+  if (!scheme || downgrade) throw unusable(id, 'a URL that cannot be used instead');
+  const place = { id, priority, weight, zone, options };
+  try {
+    return createEndpoint(
+      { scheme, authority: authority.replace(/^.*@/, ''), path, ...place },
+      'credentials().url',
     );
+  } catch {
+    // No cause: it quotes the URL, which may be signed.
+    throw unusable(id, 'a URL without a valid host');
   }
-  const init = {
-    scheme,
-    authority: authority.replace(/^.*@/, ''),
-    path,
-    id,
-    priority,
-    weight,
-    zone,
-    options,
-  };
-  return createEndpoint(init, 'credentials().url');
+}
+
+/** A failure of the application's, which blames no endpoint. */
+function unusable(id: string, what: string, cause?: unknown): FailoverError {
+  return new FailoverError('ERR_CREDENTIALS', `Option \`credentials\` gave ${what} for ${id}`, {
+    cause,
+    endpoint: id,
+    retryable: true,
+    outcome: { kind: 'link', code: 'no-credentials' },
+  });
 }

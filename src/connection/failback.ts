@@ -104,9 +104,11 @@ export class Failback {
     const { signal } = this.#abort as AbortController;
     this.#timer = this.#deps.clock.setTimeout(() => {
       this.#timer = undefined;
-      void this.#look(signal).then((delay) => {
-        if (!signal.aborted) this.#next(delay);
-      });
+      const next = (wait: number) => {
+        if (!signal.aborted) this.#next(wait);
+      };
+      // Only a selector of the application's own can throw; then there is nowhere to go, and later perhaps there is.
+      this.#look(signal).then(next, () => next(this.#probeDelay()));
     }, delayMs);
   }
 
@@ -119,23 +121,28 @@ export class Failback {
   /** One look at where we are and where we should be; resolves with the milliseconds until the next. */
   async #look(signal: AbortSignal): Promise<number> {
     const current = this.#deps.current();
-    const preferred = this.#deps.preferred();
-    const [home] = preferred;
+    const [home] = this.#deps.preferred();
     if (!current || !home || home.id === current.id) {
       this.#candidate = undefined;
       return this.#probeDelay();
     }
-    if (!this.#isListed(current)) return this.#drain(home, signal);
+    if (!this.#isListed(current)) {
+      await this.#drain(signal);
+      return this.#probeDelay();
+    }
     if (this.#deps.bounds.mode === 'off') return this.#probeDelay();
     // Probed even when we may not go there: what `status()` says of it should be true.
-    const better = preferred.slice(
-      0,
-      preferred.findIndex(({ id }) => id === current.id),
-    );
-    const candidate = await this.#firstAlive(better.slice(0, PROBED_AT_ONCE), signal);
+    const candidate = await this.#firstAlive(this.#better().slice(0, PROBED_AT_ONCE), signal);
     if (candidate && !signal.aborted && this.#mayGo() && this.#isReady())
       await this.#goHome(candidate, signal);
     return this.#probeDelay();
+  }
+
+  /** Endpoints that are preferred to the present one. */
+  #better(): readonly Endpoint[] {
+    const preferred = this.#deps.preferred();
+    const place = preferred.findIndex(({ id }) => id === this.#deps.current()?.id);
+    return place < 0 ? preferred : preferred.slice(0, place);
   }
 
   /** Home if it answers, else the next that is better than where we are. */
@@ -196,7 +203,8 @@ export class Failback {
   /** Waits for this client's own slot, looks once more, and moves. */
   async #goHome(home: Endpoint, signal: AbortSignal): Promise<void> {
     await this.#slot(this.#deps.bounds.windowMs, signal);
-    if (signal.aborted || !(await this.#probe(home, signal))) return;
+    if (signal.aborted || !(await this.#probe(home, signal)) || signal.aborted) return;
+    if (!this.#mayGo() || !this.#better().some(({ id }) => id === home.id)) return;
     const event = this.#deps.preferred()[0]?.id === home.id ? 'failback' : 'move';
     try {
       await this.#deps.move(home.id, 'a better endpoint is back', { event, patient: true });
@@ -208,26 +216,31 @@ export class Failback {
   }
 
   /** The list no longer has the endpoint we are on: leave it, warm and in our slot, never cut (R23). */
-  async #drain(to: Endpoint, signal: AbortSignal): Promise<number> {
+  async #drain(signal: AbortSignal): Promise<void> {
     await this.#slot(DRAIN_WINDOW_MS, signal);
-    if (signal.aborted) return 0;
-    await this.#deps
-      .move(to.id, 'the endpoint left the list', { event: 'move', patient: false })
-      .catch(() => {
+    const current = this.#deps.current();
+    if (signal.aborted || !current || this.#isListed(current)) return;
+    const to = await this.#firstAlive(this.#deps.preferred(), signal);
+    if (!to || signal.aborted) return;
+    await this.#deps.move(to.id, 'the endpoint left the list', { event: 'move', patient: false }).then(
+      () => this.moved(),
+      () => {
         // Tried again at the next look.
-      });
-    return this.#probeDelay();
+      },
+    );
   }
 
   /** The same share of every window for the same client: a spread without a draw, and reproducible (R6). */
   #slot(windowMs: number, signal: AbortSignal): Promise<void> {
     const share = murmur3(this.#deps.clientId()) / 2 ** 32;
     return new Promise((resolve) => {
-      const timer = this.#deps.clock.setTimeout(resolve, share * windowMs);
-      signal.addEventListener('abort', () => {
+      const done = () => {
         this.#deps.clock.clearTimeout(timer);
+        signal.removeEventListener('abort', done);
         resolve();
-      });
+      };
+      const timer = this.#deps.clock.setTimeout(done, share * windowMs);
+      signal.addEventListener('abort', done);
     });
   }
 }

@@ -6,7 +6,7 @@
  * a transport, the session for CONNACK.
  */
 import type { Endpoint } from '../endpoint.js';
-import { describe, FailoverError } from '../errors.js';
+import { describe, FailoverError, isFailoverError } from '../errors.js';
 import type { ClientState } from '../events.js';
 import { SHORT_LINK_MS } from '../health/health-book.js';
 import { type Action, classify, type Outcome } from '../health/outcomes.js';
@@ -17,6 +17,7 @@ import { Pacing, type PacingBounds } from './pacing.js';
 import { Pass, type PassBias } from './pass.js';
 import { Redirects } from './redirect.js';
 import type { Link } from './session.js';
+import { Spare } from './spare.js';
 
 /** What the supervisor tells those who use links. */
 export interface LinkObserver {
@@ -175,36 +176,59 @@ export class Supervisor {
     if (target.id === current.id) return;
     const abort = new AbortController();
     const state: State = { name: 'moving', leave: () => abort.abort() };
+    const wasStopped = this.#stopWatch();
     this.#enter(state, reason);
     try {
-      await this.#moveOver(state, current, target, abort.signal, { event, patient, reason });
+      const spare = await this.#spareFor(target, abort.signal, () => this.#state === state, patient);
+      await this.#moveOver(state, current, spare, abort.signal, event, reason);
     } catch (error) {
       // The link still stands: nothing has happened.
       if (this.#state === state && this.#link) {
         this.#enter({ name: 'connected' }, `the move to ${to} failed`);
-        this.#deps.links.resume();
+        if (!wasStopped()) this.#deps.links.resume();
       }
-      throw error;
+      if (isFailoverError(error)) throw error;
+      const [code, why] = wasStopped() ? (['ERR_ENDED', 'the client was ended'] as const) : LINK_LOST;
+      throw new FailoverError(code, `The move to ${to} was cut short: ${why}`, {
+        cause: error,
+        retryable: true,
+      });
     }
+  }
+
+  /** An open transport to `target`, with everything that was sent on the present link acknowledged. */
+  async #spareFor(
+    target: Endpoint,
+    signal: AbortSignal,
+    isMoving: () => boolean,
+    patient: boolean,
+  ): Promise<Spare> {
+    const spare = new Spare(await this.#connector.dial(target, signal));
+    const quiet = await this.#deps.links.quiesce();
+    const problem = !isMoving()
+      ? LINK_LOST[1]
+      : spare.isBroken
+        ? 'the new connection ended before it was used'
+        : patient && !quiet
+          ? 'publishes are unacknowledged'
+          : undefined;
+    if (problem === undefined) return spare;
+    spare.discard();
+    throw new FailoverError('ERR_LINK', `The move to ${target.id} was given up: ${problem}`, {
+      retryable: true,
+    });
   }
 
   async #moveOver(
     state: State,
     from: Endpoint,
-    target: Endpoint,
+    spare: Spare,
     signal: AbortSignal,
-    { event, patient, reason }: MoveOptions & { reason: string },
+    event: MoveOptions['event'],
+    reason: string,
   ): Promise<void> {
-    const { clock, links, session, events } = this.#deps;
-    const dialed = await this.#connector.dial(target, signal);
-    const quiet = await links.quiesce();
-    if (this.#state !== state || (patient && !quiet)) {
-      dialed.transport.destroy();
-      const why = quiet ? 'the connection was lost meanwhile' : 'publishes are unacknowledged';
-      throw new FailoverError('ERR_LINK', `The move to ${target.id} was given up: ${why}`, {
-        retryable: true,
-      });
-    }
+    const { clock, session, events } = this.#deps;
+    const target = spare.dialed.target.endpoint;
     const leftAt = clock.now();
     this.#link = undefined;
     this.#departed = from.id;
@@ -212,23 +236,37 @@ export class Supervisor {
     await session.close();
     this.#pacing.left(from.id);
     if (this.#state !== state) {
-      dialed.transport.destroy();
-      throw new FailoverError('ERR_ENDED', `The move to ${target.id} was cut short`);
+      spare.discard();
+      throw new FailoverError('ERR_ENDED', `The move to ${target.id} was cut short: the client was ended`);
+    }
+    if (spare.isBroken) {
+      this.#beginPass('the new connection ended before it was used');
+      throw new FailoverError('ERR_LINK', `The move to ${target.id} failed: its connection ended`, {
+        retryable: true,
+      });
     }
     await new Promise<void>((resolve, reject) => {
-      this.#connector.connect(new Pass({ first: from.id }), dialed, leftAt, signal, {
+      signal.addEventListener('abort', () => {
+        // Entering `connected` leaves `moving`, too.
+        if (this.#state.name === 'closed') reject(signal.reason);
+      });
+      this.#connector.connect(new Pass({ first: from.id }), spare.dialed, leftAt, signal, {
         accepted: (link) => {
+          const wasStopped = this.#stopWatch();
           this.#accepted(link);
           const { id } = link.endpoint;
-          if (id !== target.id) {
+          if (wasStopped()) {
             reject(
-              new FailoverError('ERR_REFUSED', `${target.id} did not accept the move`, { retryable: true }),
+              new FailoverError('ERR_ENDED', `The move to ${target.id} was cut short: the client was ended`),
             );
-            return;
+          } else if (id !== target.id) {
+            const refused = `${target.id} did not accept the move`;
+            reject(new FailoverError('ERR_REFUSED', refused, { endpoint: target.id, retryable: true }));
+          } else {
+            const gapMs = clock.now() - leftAt;
+            events.emit(event, { from: from.id, to: id, reason, gapMs, resumed: link.resumed });
+            resolve();
           }
-          const gapMs = clock.now() - leftAt;
-          events.emit(event, { from: from.id, to: id, reason, gapMs, resumed: link.resumed });
-          resolve();
         },
         ended: this.#passes.ended,
         exhausted: (pass) => {
@@ -459,4 +497,5 @@ const UNKNOWN: Outcome = { kind: 'link', code: 'closed' };
 
 type WaitingState = 'backoff' | 'conflict' | 'auth-wait';
 const WAITING: ReadonlySet<ClientState> = new Set<WaitingState>(['backoff', 'conflict', 'auth-wait']);
+const LINK_LOST = ['ERR_LINK', 'the connection was lost meanwhile'] as const;
 const STOPPED: ReadonlySet<ClientState> = new Set<ClientState>(['idle', 'closed', 'failed']);

@@ -18,6 +18,7 @@ import type { MqttCore } from '../connection/mqtt-core.js';
 import { RacingDialer } from '../connection/racing-dialer.js';
 import { Session } from '../connection/session.js';
 import { SessionScope } from '../connection/session-scope.js';
+import { Spare } from '../connection/spare.js';
 import { Supervisor } from '../connection/supervisor.js';
 import { Delivery } from '../delivery/delivery.js';
 import { InFlight } from '../delivery/in-flight.js';
@@ -193,8 +194,7 @@ function registerFailback(register: Register, { failback, health }: ResolvedOpti
       preferred: () => supervisor.preferred(),
       target: (endpoint) => connectOptions.target(endpoint),
       probe: async (target, signal) => {
-        const transport = await network.open(target, signal);
-        transport.destroy();
+        new Spare({ target, transport: await network.open(target, signal) }).discard();
       },
       observed: (id, ok) => book.probed(id, ok),
       move: (to, reason, how) => supervisor.move(to, reason, how),
