@@ -176,10 +176,11 @@ export class FailoverClient extends MqttClient {
     options?: IClientPublishOptions | PacketCallback,
     callback?: PacketCallback,
   ): this {
-    const [opts, done] = typeof options === 'function' ? [undefined, options] : [options, callback];
+    const opts = typeof options === 'function' ? undefined : options;
+    const done = typeof options === 'function' ? options : callback;
     if (!this.#engine || this.disconnecting)
       return super.publish(topic, message, opts, done as never) as this;
-    this.#engine.publish(topic, message, opts ?? {}, done);
+    this.#engine.publish(topic, message, opts ?? NO_OPTIONS, done);
     return this;
   }
 
@@ -247,9 +248,11 @@ export class FailoverClient extends MqttClient {
     const engine = this.#engine;
     if (engine) {
       if (event === 'packetsend') {
-        engine.packetSent(args[0] as Packet);
-        args[0] = redactPacket(args[0] as Packet);
-      } else if (event === 'packetreceive') engine.packetReceived(args[0] as Packet);
+        const packet = args[0] as Packet;
+        engine.packetSent(packet);
+        return super.emit('packetsend', redactPacket(packet));
+      }
+      if (event === 'packetreceive') engine.packetReceived(args[0] as Packet);
       else if (event === 'connect') engine.connectEmitted(args[0] as IConnackPacket);
       else if (event === 'error' && engine.absorbs(args[0] as Error)) return true;
     }
@@ -305,15 +308,12 @@ export class FailoverClient extends MqttClient {
     const client = this;
     // While the client drains, MQTT.js would refuse what was accepted before.
     const asIfOpen = (call: () => unknown) => {
-      if (!client.disconnecting) {
-        call();
-        return;
-      }
+      const { disconnecting } = client;
       client.disconnecting = false;
       try {
         call();
       } finally {
-        client.disconnecting = true;
+        client.disconnecting = disconnecting;
       }
     };
     return {
@@ -328,8 +328,11 @@ export class FailoverClient extends MqttClient {
         client.queue.length = 0;
         super.connect();
       },
-      publish: (topic, payload, options, callback) =>
-        asIfOpen(() => super.publish(topic, payload as Buffer, options, callback as never)),
+      publish: (topic, payload, options, callback) => {
+        // The hot path: no closure while nobody drains.
+        if (!client.disconnecting) super.publish(topic, payload as Buffer, options, callback as never);
+        else asIfOpen(() => super.publish(topic, payload as Buffer, options, callback as never));
+      },
       subscribe: (topics, options, callback) =>
         asIfOpen(() => super.subscribe(topics, options as never, callback as never)),
       unsubscribe: (topics, options, callback) =>
@@ -371,6 +374,8 @@ export interface FailoverClient {
 }
 
 function noop(): void {}
+
+const NO_OPTIONS: IClientPublishOptions = Object.freeze({});
 
 /** MQTT.js's own reconnection, resubscription and store replay are off; ours take their place (R1). */
 function managedOptions({ options, inFlight, packetIds }: ManagedSetup): IClientOptions {

@@ -66,12 +66,13 @@ export function createMessage(
   options: IClientPublishOptions,
   settle: PacketCallback,
   publishedAt: number,
+  byteLength: (text: string) => number = utf8Length,
 ): Message {
   const body = payload ?? '';
   const { properties, qos = 0 } = options;
   const bytes =
-    utf8Length(topic) +
-    (typeof body === 'string' ? utf8Length(body) : body.byteLength) +
+    byteLength(topic) +
+    (typeof body === 'string' ? byteLength(body) : body.byteLength) +
     (properties === undefined ? 0 : propertyBytes(properties));
   return {
     topic,

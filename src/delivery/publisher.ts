@@ -23,6 +23,8 @@ export interface PublisherDeps {
   readonly clock: Clock;
   readonly events: EventSink;
   readonly options: PublisherOptions;
+  /** Length of a text in UTF-8. */
+  readonly byteLength?: ((text: string) => number) | undefined;
 }
 
 /** What CONNACK said that matters for publishing. */
@@ -49,6 +51,7 @@ export class Publisher implements ReplayTarget {
   readonly #events: EventSink;
   readonly #options: PublisherOptions;
   readonly #replayer: Replayer;
+  readonly #byteLength: ((text: string) => number) | undefined;
   /** MQTT 5 topic aliases that the application defined; they end with the connection, the full topic does not (R105). */
   readonly #aliases = new Map<number, string>();
   #linked = false;
@@ -65,6 +68,7 @@ export class Publisher implements ReplayTarget {
     this.#clock = deps.clock;
     this.#events = deps.events;
     this.#options = deps.options;
+    this.#byteLength = deps.byteLength;
     this.#replayer = new Replayer(deps.outbox, this, deps.options, deps.clock);
     deps.inFlight.onRemoved(() => this.#freed());
     deps.outbox.onRemoved(() => this.#wakeQuotaWaiters());
@@ -88,7 +92,7 @@ export class Publisher implements ReplayTarget {
       this.#outbox.reject(createMessage(String(topic), '', {}, settled, now), 'rejected', problem);
       return;
     }
-    const message = createMessage(topic, payload, options, settled, now);
+    const message = createMessage(topic, payload, options, settled, now, this.#byteLength);
     if (options.properties?.topicAlias !== undefined)
       this.#publishAliased(message, options.properties.topicAlias);
     else if (this.#flowing && this.#outbox.size === 0 && this.hasQuota(message)) this.#sendNow(message);

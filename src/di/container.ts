@@ -86,7 +86,7 @@ export function composeClient(
       registerConnection(register, options);
       registerFailback(register, options);
       registerDiscovery(register, options, brokers.kind !== 'static');
-      registerDelivery(register, options);
+      registerDelivery(register, options, platform.byteLength);
       register(ENGINE, (c) => {
         const network = part(c, tokens.network);
         return new Engine({
@@ -217,7 +217,11 @@ function registerDiscovery(register: Register, { discovery }: ResolvedOptions, c
   );
 }
 
-function registerDelivery(register: Register, { outbox, mqtt }: ResolvedOptions): void {
+function registerDelivery(
+  register: Register,
+  { outbox, mqtt }: ResolvedOptions,
+  byteLength: Platform['byteLength'],
+): void {
   register(
     tokens.outbox,
     (c) => new Outbox(outbox, part(c, tokens.clock), c.resolve(EVENTS), c.resolve(IN_FLIGHT)),
@@ -232,6 +236,7 @@ function registerDelivery(register: Register, { outbox, mqtt }: ResolvedOptions)
       clock,
       events: c.resolve(EVENTS),
       options: { ...outbox, queueQoSZero: mqtt.queueQoSZero ?? true },
+      byteLength,
     });
     const subscriptions = new Subscriptions(core, clock, {
       resubscribe: mqtt.resubscribe ?? true,

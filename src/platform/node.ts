@@ -159,4 +159,9 @@ function pick(options: object, names: readonly string[]): object {
 }
 
 /** The runtime of Node. */
-export const nodePlatform: Platform = { clock, random, network: new NodeNetwork() };
+export const nodePlatform: Platform = {
+  clock,
+  random,
+  network: new NodeNetwork(),
+  byteLength: (text) => Buffer.byteLength(text),
+};

@@ -79,6 +79,8 @@ export interface Network {
 
 /** Everything a runtime provides. */
 export interface Platform {
+  /** Length of a text in UTF-8; the runtime's own, where it has one that is faster than counting. */
+  readonly byteLength?: (text: string) => number;
   readonly clock: Clock;
   readonly random: Random;
   readonly network: Network;
