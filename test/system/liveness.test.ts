@@ -3,36 +3,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import mqtt from 'mqtt';
-import { connectAsync, type FailoverClient, type FailoverEvents } from '../../src/index.js';
+import { connectAsync, type FailoverEvents } from '../../src/index.js';
 import { collect, once, until } from '../support/events.js';
 import { type Mosquitto, mosquittos } from '../support/mosquitto.js';
-
-/** What arrives at each broker, as independent subscribers see it. */
-async function watch(brokers: readonly Mosquitto[]): Promise<{ seen: Set<string>[] } & AsyncDisposable> {
-  const seen = brokers.map(() => new Set<string>());
-  const watchers = await Promise.all(
-    brokers.map(async ({ url }, n) => {
-      const watcher = await mqtt.connectAsync(url, { reconnectPeriod: 50 });
-      watcher.on('message', (_topic, payload) => void seen[n]?.add(payload.toString()));
-      await watcher.subscribeAsync('readings/#', { qos: 1 });
-      return watcher;
-    }),
-  );
-  return {
-    seen,
-    [Symbol.asyncDispose]: async () => {
-      await Promise.all(watchers.map((watcher) => watcher.endAsync(true)));
-    },
-  };
-}
-
-function indexOf(client: FailoverClient, brokers: readonly Mosquitto[]): number {
-  const { current } = client.status();
-  const index = brokers.findIndex(({ port }) => current === `127.0.0.1:${port}`);
-  assert.ok(index >= 0, `connected to ${current}`);
-  return index;
-}
+import { indexOf, watch } from './world.js';
 
 describe('a mosquitto node that is frozen', () => {
   for (const protocolVersion of [4, 5] as const) {
@@ -52,7 +26,7 @@ describe('a mosquitto node that is frozen', () => {
           settled.push(client.publishAsync('readings/a', `${sent.length - 1}`, { qos: 1 }));
         }, 10);
         const home = indexOf(client, brokers);
-        await until(() => (watcher.seen[home]?.size ?? 0) >= 50);
+        await until(() => (watcher.seen[home]?.length ?? 0) >= 50);
 
         const frozen = brokers[home] as Mosquitto;
         const moved = once<[FailoverEvents['failover']]>(client, 'failover');
@@ -63,12 +37,12 @@ describe('a mosquitto node that is frozen', () => {
         assert.ok(took <= 2_500, `failed over after ${Math.round(took)} ms`);
         assert.notEqual(failover.to, failover.from);
 
-        await until(() => (watcher.seen[indexOf(client, brokers)]?.size ?? 0) >= 50);
+        await until(() => (watcher.seen[indexOf(client, brokers)]?.length ?? 0) >= 50);
         clearInterval(traffic);
         await Promise.all(settled);
         frozen.thaw();
         // What the frozen node had acknowledged reached its subscribers; everything else is on the other nodes.
-        const missing = () => sent.filter((payload) => !watcher.seen.some((each) => each.has(payload)));
+        const missing = () => watcher.missing(sent);
         await until(() => missing().length === 0, { what: () => `readings ${missing()} to arrive` });
       } finally {
         clearInterval(traffic);
@@ -122,7 +96,7 @@ describe('a mosquitto node that is frozen', () => {
       assert.ok(performance.now() - publishedAt <= 2_500);
       await published;
       const now = indexOf(client, brokers);
-      await until(() => watcher.seen[now]?.has('alone'));
+      await until(() => watcher.seen[now]?.includes('alone'));
       frozen.thaw();
     } finally {
       await client.endAsync();
