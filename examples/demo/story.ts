@@ -24,7 +24,7 @@ const ACTS: readonly Act[] = [
       await stage.fleet.addControlRoom();
       await join(stage, 1, DEVICES);
       stage.say('good', `${DEVICES} devices and the control room (CR) are on ${placement(stage)}`);
-      await stage.wait(2_000);
+      await stage.wait(1_500);
     },
   },
   {
@@ -38,7 +38,7 @@ const ACTS: readonly Act[] = [
       if (await stage.until(() => stage.fleet.offline === 0, PATIENCE_MS)) {
         stage.say('good', `all ${victims} are back: ${placement(stage)}`);
       }
-      await stage.wait(2_500);
+      await stage.wait(1_500);
     },
   },
   {
@@ -50,7 +50,7 @@ const ACTS: readonly Act[] = [
       if (await stage.until(() => stage.fleet.allAtHome, HOMECOMING_MS)) {
         stage.say('good', `everybody is home again: ${placement(stage)}`);
       }
-      await stage.wait(1_500);
+      await stage.wait(1_000);
     },
   },
   {
@@ -78,7 +78,7 @@ const ACTS: readonly Act[] = [
       const late = stage.fleet.clients.slice(-LATE_DEVICES).map(({ broker }) => broker);
       const shares = stage.cluster.nodes.map(({ name }) => `${count(late, name)} on ${name}`);
       stage.say('good', `of the ${LATE_DEVICES} newcomers: ${shares.join(', ')}`);
-      await stage.wait(2_000);
+      await stage.wait(1_500);
     },
   },
   {
