@@ -133,7 +133,7 @@ export class FailoverClient extends MqttClient {
     this.disconnecting = true;
     await engine.drained(timeoutMs);
     const undelivered = engine.status().outbox.messages;
-    await new Promise<void>((resolve) => this.#end(engine, false, undefined, () => resolve()));
+    await new Promise<void>((resolve) => engine.end(false, undefined, () => resolve(), 0));
     return { undelivered };
   }
 
@@ -232,7 +232,7 @@ export class FailoverClient extends MqttClient {
       return this;
     }
     this.disconnecting = true;
-    this.#end(engine, force === true, packet, done ?? noop);
+    engine.end(force === true, packet, done ?? noop);
     return this;
   }
 
@@ -270,19 +270,6 @@ export class FailoverClient extends MqttClient {
     else super.onKeepaliveTimeout();
   }
 
-  #end(
-    engine: Engine,
-    force: boolean,
-    packet: Partial<IDisconnectPacket> | undefined,
-    done: (error?: Error) => void,
-  ): void {
-    // MQTT.js's own `end` does nothing when it finds the flag set.
-    const beforeClose = () => {
-      this.disconnecting = false;
-    };
-    engine.end(force, packet, beforeClose, done);
-  }
-
   #validTopics(topics: string[], callback: (error: Error) => void): boolean {
     // MQTT.js lets these pass; brokers close the connection over them, and would so again on every endpoint.
     const unusable = topics.find((topic) => topic === '' || topic.includes('\u0000'));
@@ -305,32 +292,28 @@ export class FailoverClient extends MqttClient {
 
   /** MQTT.js's own methods, for the parts below. */
   #core(judgesMessages: boolean): MqttCore {
-    const client = this;
     // While the client drains, MQTT.js would refuse what was accepted before.
     const asIfOpen = (call: () => unknown) => {
-      const { disconnecting } = client;
-      client.disconnecting = false;
+      const { disconnecting } = this;
+      this.disconnecting = false;
       try {
         call();
       } finally {
-        client.disconnecting = disconnecting;
+        this.disconnecting = disconnecting;
       }
     };
     return {
-      options: client.options,
-      get connected() {
-        return client.connected;
-      },
-      client,
+      options: this.options,
+      client: this,
       judgesMessages,
       connect: () => {
         // Acknowledgements that MQTT.js kept for a connection that is gone mean nothing to the next.
-        client.queue.length = 0;
+        this.queue.length = 0;
         super.connect();
       },
       publish: (topic, payload, options, callback) => {
         // The hot path: no closure while nobody drains.
-        if (!client.disconnecting) super.publish(topic, payload as Buffer, options, callback as never);
+        if (!this.disconnecting) super.publish(topic, payload as Buffer, options, callback as never);
         else asIfOpen(() => super.publish(topic, payload as Buffer, options, callback as never));
       },
       subscribe: (topics, options, callback) =>
@@ -338,21 +321,23 @@ export class FailoverClient extends MqttClient {
       unsubscribe: (topics, options, callback) =>
         asIfOpen(() => super.unsubscribe(topics, options as never, callback as never)),
       revive: () => {
-        client.disconnecting = false;
-        if (!client.disconnected) return;
+        this.disconnecting = false;
+        if (!this.disconnected) return;
         // As in MQTT.js's `reconnect`: `end` closed the store of inbound QoS 2 messages.
-        client.incomingStore = new mqtt.Store();
-        client.disconnected = false;
+        this.incomingStore = new mqtt.Store();
+        this.disconnected = false;
       },
       end: (force, options, callback) => {
         // MQTT.js waits for what is in `outgoing`, for ever if the acknowledgement does not come (J8).
-        for (const id of Object.keys(client.outgoing)) delete client.outgoing[Number(id)];
+        for (const id of Object.keys(this.outgoing)) delete this.outgoing[Number(id)];
+        // Set since the application called `end`; MQTT.js's own does nothing when it finds it so.
+        this.disconnecting = false;
         super.end(force, options as never, callback);
       },
-      writePacket: (packet) => writePacket(client, packet),
+      writePacket: (packet) => writePacket(this, packet),
       forget: (id) => {
-        delete client.outgoing[id];
-        client.messageIdProvider.deallocate(id);
+        delete this.outgoing[id];
+        this.messageIdProvider.deallocate(id);
       },
       emit: (event) => super.emit(event),
       emitError: (error) => super.emit('error', error),

@@ -130,20 +130,19 @@ export class Engine {
   /**
    * Ends the client: waits a little for what is in flight unless `force`, settles the rest with `ERR_ENDED`, and
    * disconnects. Calls back when MQTT.js has closed.
+   *
+   * @param graceMs - Milliseconds to wait at most; 0 when the caller has waited already.
    */
   end(
     force: boolean,
     options: Partial<IDisconnectPacket> | undefined,
-    beforeClose: () => void,
     callback: (error?: Error) => void,
+    graceMs = END_GRACE_MS,
   ): void {
     const { session, delivery } = this.#deps;
-    const finish = () => {
-      beforeClose();
-      this.#finish(force, options, callback);
-    };
-    if (force || !session.isOpen || delivery.publisher.unsettled === 0) finish();
-    else void this.drained(END_GRACE_MS).then(finish);
+    const finish = () => this.#finish(force, options, callback);
+    if (force || graceMs === 0 || !session.isOpen || delivery.publisher.unsettled === 0) finish();
+    else void this.drained(graceMs).then(finish);
   }
 
   #finish(

@@ -20,7 +20,6 @@ import type {
 export interface MqttCore {
   /** The live options; CONNECT is built from them. */
   readonly options: IClientOptions;
-  readonly connected: boolean;
   /** The application gave a `customHandleAcks`, whose errors MQTT.js emits while it parses. */
   readonly judgesMessages: boolean;
   /** The client itself, for callbacks that MQTT.js gives it to. */

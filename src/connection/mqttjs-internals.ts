@@ -3,13 +3,12 @@
  *
  * `test/unit/mqttjs-internals.test.ts` fails when a version of MQTT.js no longer has them.
  */
-import type { IClientOptions, MqttClient, Packet, StreamBuilder } from 'mqtt';
+import type { MqttClient, Packet, StreamBuilder } from 'mqtt';
 
 interface Internals {
   _writePacket(packet: Packet): void;
   _clearReconnect(): void;
   readonly streamBuilder: StreamBuilder;
-  readonly options: IClientOptions;
 }
 
 function internals(client: MqttClient): Internals {

@@ -28,11 +28,12 @@ import { Publisher } from '../delivery/publisher.js';
 import { Subscriptions } from '../delivery/subscriptions.js';
 import { createResolver } from '../discovery/create-resolver.js';
 import { Watcher } from '../discovery/watcher.js';
+import type { Endpoint } from '../endpoint.js';
 import { Engine } from '../engine.js';
 import type { EventSink } from '../events.js';
 import { HealthBook } from '../health/health-book.js';
 import type { ResolvedOptions } from '../options.js';
-import type { Platform } from '../platform/ports.js';
+import type { Network, Platform } from '../platform/ports.js';
 import { clientIdSelector, orderedSelector, randomSelector, type Selector } from '../selection/selector.js';
 import { type OverrideContainer, type PartToken, tokens } from './tokens.js';
 
@@ -88,7 +89,6 @@ export function composeClient(
       registerDiscovery(register, options, brokers.kind !== 'static');
       registerDelivery(register, options, platform.byteLength);
       register(ENGINE, (c) => {
-        const network = part(c, tokens.network);
         return new Engine({
           core: c.resolve(CORE),
           session: c.resolve(SESSION),
@@ -100,7 +100,7 @@ export function composeClient(
           outbox: part(c, tokens.outbox),
           inFlight: c.resolve(IN_FLIGHT),
           clock: part(c, tokens.clock),
-          canDial: ({ scheme }) => network.schemes.has(scheme),
+          canDial: canDialBy(part(c, tokens.network)),
         });
       });
       options.overrides?.(publicFace(container));
@@ -157,7 +157,6 @@ function registerConnection(
     (c) => new Session(c.resolve(CORE), c.resolve(CONNECT_OPTIONS), liveness, part(c, tokens.clock)),
   );
   register(SUPERVISOR, (c) => {
-    const network = part(c, tokens.network);
     return new Supervisor({
       watcher: c.resolve(WATCHER),
       selector: part(c, tokens.selector),
@@ -171,7 +170,7 @@ function registerConnection(
       clock: part(c, tokens.clock),
       random: part(c, tokens.random),
       events: c.resolve(EVENTS),
-      canDial: ({ scheme }) => network.schemes.has(scheme),
+      canDial: canDialBy(part(c, tokens.network)),
       options: { ...backoff, connackTimeoutMs: dial.connackTimeoutMs, attemptTimeoutMs, reconnect },
     });
   });
@@ -244,6 +243,11 @@ function registerDelivery(
     });
     return new Delivery(publisher, subscriptions);
   });
+}
+
+/** Whether a runtime can dial an endpoint at all. */
+function canDialBy({ schemes }: Network): (endpoint: Endpoint) => boolean {
+  return ({ scheme }) => schemes.has(scheme);
 }
 
 /** Filters in one SUBSCRIBE when subscriptions are restored. */

@@ -910,6 +910,22 @@ describe('drain()', () => {
     assert.equal(await sent, 'ERR_ENDED');
   });
 
+  test('does not wait a second time: what it counts as undelivered is rejected', async () => {
+    await using broker = await scriptedBroker((packet, connection) => {
+      if (packet.cmd !== 'publish') return false;
+      setTimeout(
+        () => connection.isOpen && connection.send({ cmd: 'puback', messageId: packet.messageId ?? 0 }),
+        300,
+      );
+      return true;
+    });
+    await using subject = client(twice(broker));
+    await once(subject, 'connect');
+    const sent = outcome(subject.publishAsync('t', '', { qos: 1 }));
+    assert.deepEqual(await subject.drain({ timeoutMs: 20 }), { undelivered: 1 });
+    assert.equal(await sent, 'ERR_ENDED');
+  });
+
   test('takes no more publishes', async () => {
     await using broker = await scriptedBroker((packet) => packet.cmd === 'publish');
     await using subject = client(twice(broker), hurried());
