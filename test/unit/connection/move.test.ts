@@ -8,17 +8,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Credentials } from '../../../src/connection/credentials.js';
-import { RacingDialer } from '../../../src/connection/racing-dialer.js';
-import { type MoveOptions, Supervisor } from '../../../src/connection/supervisor.js';
+import type { MoveOptions } from '../../../src/connection/supervisor.js';
 import { Watcher } from '../../../src/discovery/watcher.js';
 import { FailoverError } from '../../../src/errors.js';
-import { HealthBook } from '../../../src/health/health-book.js';
-import { orderedSelector } from '../../../src/selection/selector.js';
 import { fixedRandom } from '../../support/seeded-random.js';
 import { settle, VirtualClock } from '../../support/virtual-clock.js';
 import { FakeCore } from '../fakes/fake-core.js';
 import { endpoint, FakeNetwork } from '../fakes/fake-network.js';
-import { connectOptionsOf, sessionOf } from '../fakes/parts.js';
+import { connectOptionsOf, sessionOf, supervisorOf } from '../fakes/parts.js';
 import { Recorder } from '../fakes/recorder.js';
 
 const refused = new Error('ECONNREFUSED');
@@ -54,21 +51,9 @@ async function connected(ids = 'abc') {
   /** What the users of links are told, in the same list as what goes to MQTT.js. */
   const log = core.log;
   const delivery = { quiesce: async () => true };
-  const supervisor = new Supervisor({
+  const supervisor = supervisorOf({
     watcher,
-    selector: orderedSelector(),
-    health: new HealthBook(
-      { failures: 2, ejectMs: 30_000, maxEjectMs: 300_000, panicAbove: 0.5 },
-      clock,
-      random,
-      events,
-    ),
-    dialer: new RacingDialer(
-      network,
-      clock,
-      { staggerMs: 250, race: 3, transportTimeoutMs: 5_000 },
-      (target, signal) => credentials.prepare(target, signal),
-    ),
+    network,
     credentials,
     session,
     connectOptions,

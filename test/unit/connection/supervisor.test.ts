@@ -8,19 +8,16 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Credentials, type CredentialsProvider } from '../../../src/connection/credentials.js';
-import { RacingDialer } from '../../../src/connection/racing-dialer.js';
-import { Supervisor, type SupervisorOptions } from '../../../src/connection/supervisor.js';
+import type { SupervisorOptions } from '../../../src/connection/supervisor.js';
 import type { EndpointSet } from '../../../src/discovery/resolver.js';
 import { Watcher } from '../../../src/discovery/watcher.js';
 import type { Endpoint } from '../../../src/endpoint.js';
 import type { FailoverError } from '../../../src/errors.js';
-import { HealthBook } from '../../../src/health/health-book.js';
-import { orderedSelector } from '../../../src/selection/selector.js';
 import { fixedRandom } from '../../support/seeded-random.js';
 import { settle, VirtualClock } from '../../support/virtual-clock.js';
 import { FakeCore } from '../fakes/fake-core.js';
 import { endpoint, FakeNetwork } from '../fakes/fake-network.js';
-import { connectOptionsOf, sessionOf } from '../fakes/parts.js';
+import { connectOptionsOf, sessionOf, supervisorOf } from '../fakes/parts.js';
 import { Recorder } from '../fakes/recorder.js';
 
 const refused = new Error('ECONNREFUSED');
@@ -70,21 +67,9 @@ function world({ ids = 'abc', resolve, refreshMs, canDial = () => true, provider
     quiesce: async () => true,
     resume: () => {},
   };
-  const supervisor = new Supervisor({
+  const supervisor = supervisorOf({
     watcher,
-    selector: orderedSelector(),
-    health: new HealthBook(
-      { failures: 2, ejectMs: 30_000, maxEjectMs: 300_000, panicAbove: 0.5 },
-      clock,
-      random,
-      events,
-    ),
-    dialer: new RacingDialer(
-      network,
-      clock,
-      { staggerMs: 250, race: 3, transportTimeoutMs: 5_000 },
-      (target, signal) => credentials.prepare(target, signal),
-    ),
+    network,
     credentials,
     session,
     connectOptions,

@@ -1,10 +1,17 @@
 /** Parts that several tests need, wired with what they do not care about. */
 import { ConnectOptions } from '../../../src/connection/connect-options.js';
+import type { Credentials } from '../../../src/connection/credentials.js';
 import type { MqttCore } from '../../../src/connection/mqtt-core.js';
+import { RacingDialer } from '../../../src/connection/racing-dialer.js';
 import { Session } from '../../../src/connection/session.js';
 import { SessionScope } from '../../../src/connection/session-scope.js';
-import type { Clock } from '../../../src/platform/ports.js';
+import { Supervisor, type SupervisorDeps } from '../../../src/connection/supervisor.js';
+import { HealthBook } from '../../../src/health/health-book.js';
+import type { Clock, Random } from '../../../src/platform/ports.js';
+import { orderedSelector } from '../../../src/selection/selector.js';
 import type { FakeCore } from './fake-core.js';
+import type { FakeNetwork } from './fake-network.js';
+import type { Recorder } from './recorder.js';
 
 export function connectOptionsOf(core: Pick<MqttCore, 'options' | 'client'>): ConnectOptions {
   return new ConnectOptions(core, new SessionScope('auto'));
@@ -16,4 +23,29 @@ export function sessionOf(core: FakeCore, clock: Clock, connectOptions = connect
   const session = new Session(core, connectOptions, liveness, clock);
   core.session = session;
   return session;
+}
+
+/** What a test decides of a supervisor; the rest is wired as the container does, with the default bounds. */
+type SupervisorSetup = Omit<
+  SupervisorDeps,
+  'selector' | 'health' | 'dialer' | 'clock' | 'random' | 'events' | 'credentials'
+> & {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly events: Recorder;
+  readonly network: FakeNetwork;
+  readonly credentials: Credentials;
+};
+
+/** A supervisor that tries endpoints in the order of the list, over a scripted network. */
+export function supervisorOf({ network, ...setup }: SupervisorSetup): Supervisor {
+  const { clock, random, events, credentials } = setup;
+  const health = { failures: 2, ejectMs: 30_000, maxEjectMs: 300_000, panicAbove: 0.5 };
+  const race = { staggerMs: 250, race: 3, transportTimeoutMs: 5_000 };
+  return new Supervisor({
+    ...setup,
+    selector: orderedSelector(),
+    health: new HealthBook(health, clock, random, events),
+    dialer: new RacingDialer(network, clock, race, (target, signal) => credentials.prepare(target, signal)),
+  });
 }
