@@ -39,14 +39,18 @@ export default {
       from: { path: '^src/browser\\.ts$' },
       to: { path: '^(src/platform/node|node_modules/ws/)', reachable: true },
     },
-    below(['selection', 'health'], ['discovery', 'connection', 'delivery', ...TOP]),
-    below(['discovery'], ['connection', 'delivery', ...TOP]),
+    below(
+      ['selection', 'health', 'mqtt'],
+      ['discovery', 'dial', 'session', 'connection', 'delivery', ...TOP],
+    ),
+    below(['discovery', 'dial'], ['session', 'connection', 'delivery', ...TOP]),
+    below(['session'], ['connection', 'delivery', ...TOP]),
     below(['connection', 'delivery', 'platform'], TOP),
     {
       name: 'platform-through-ports',
       comment: 'The core sees interfaces; the entry points choose the implementation.',
       severity: 'error',
-      from: { path: '^src/(selection|health|discovery|connection|delivery)/' },
+      from: { path: '^src/(selection|health|discovery|dial|session|mqtt|connection|delivery)/' },
       to: { path: '^src/platform/(node|browser)' },
     },
     {

@@ -1,7 +1,14 @@
 /** Everything a user may write for `brokers`, read into one shape. Pure: no I/O. */
 import type { IClientOptions } from 'mqtt';
 import type { EndpointSet, Resolver } from './discovery/resolver.js';
-import { createEndpoint, type Endpoint, KNOWN_SCHEMES, type Scheme, toScheme } from './endpoint.js';
+import {
+  createEndpoint,
+  type Endpoint,
+  KNOWN_SCHEMES,
+  type NodeState,
+  type Scheme,
+  toScheme,
+} from './endpoint.js';
 import { describe, FailoverError, optionError } from './errors.js';
 
 /** One broker of a static list: where it is, how it ranks, and MQTT.js options that hold for it alone. */
@@ -16,6 +23,12 @@ export interface BrokerSpec extends Partial<Omit<IClientOptions, 'clientId' | 's
   readonly priority?: number;
   /** Locality, compared with option `zone`. */
   readonly zone?: string;
+  /** `draining`: no new connections, and those there are move away; `down`: left at once. @defaultValue 'up' */
+  readonly state?: NodeState;
+  /** Milliseconds since 1970 from which the broker has been up; a young one gets few clients at first. */
+  readonly since?: number;
+  /** Milliseconds since 1970 by which the clients of a draining broker should have left. */
+  readonly drainBy?: number;
 }
 
 /** The user's own discovery: called at start and for every refresh. */
@@ -240,9 +253,10 @@ function parseListItem(item: unknown, option: string, context: BrokerContext): E
   }
   // A set that a resolver passes on may hold endpoints instead of specs.
   const { scheme: _, options: own, ...spec } = item as BrokerSpec & Partial<Endpoint>;
-  const { url, id, weight, priority, zone, host, hostname, port, protocol, ...rest } = spec;
+  const { url, id, weight, priority, zone, state, since, drainBy, ...address } = spec;
+  const { host, hostname, port, protocol, ...rest } = address;
   const options: Partial<IClientOptions> = { ...rest, ...own };
-  const place = { id, weight, priority, zone };
+  const place = { id, weight, priority, zone, state, since, drainBy };
   checkPlace(place, option);
   checkEndpointOptions(options, option);
   if (url !== undefined) {
@@ -264,10 +278,11 @@ function parseListItem(item: unknown, option: string, context: BrokerContext): E
   ];
 }
 
-type Place = Pick<BrokerSpec, 'id' | 'weight' | 'priority' | 'zone'> & Record<string, unknown>;
+type Place = Pick<BrokerSpec, 'id' | 'weight' | 'priority' | 'zone' | 'state' | 'since' | 'drainBy'> &
+  Record<string, unknown>;
 
 function checkPlace(
-  { id, weight, priority, zone }: { [K in keyof Place]: Place[K] | undefined },
+  { id, weight, priority, zone, state, since, drainBy }: { [K in keyof Place]: Place[K] | undefined },
   option: string,
 ): void {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
@@ -285,6 +300,13 @@ function checkPlace(
   }
   if (zone !== undefined && !(typeof zone === 'string' && zone !== '' && zone.length <= 64)) {
     throw optionError(`${option}.zone`, 'a string of 1 to 64 characters', zone);
+  }
+  if (state !== undefined && state !== 'up' && state !== 'draining' && state !== 'down') {
+    throw optionError(`${option}.state`, "'up', 'draining' or 'down'", state);
+  }
+  for (const [name, at] of Object.entries({ since, drainBy })) {
+    if (at !== undefined && !(typeof at === 'number' && Number.isFinite(at)))
+      throw optionError(`${option}.${name}`, 'milliseconds since 1970', at);
   }
 }
 

@@ -25,14 +25,14 @@ import mqtt, {
   type PacketCallback,
   type StreamBuilder,
 } from 'mqtt';
-import type { MqttCore } from './connection/mqtt-core.js';
-import { clearReconnect, writePacket } from './connection/mqttjs-internals.js';
-import { redactingLog, redactPacket } from './connection/redact.js';
 import type { InFlight } from './delivery/in-flight.js';
 import type { PacketIds } from './delivery/packet-ids.js';
 import type { Engine } from './engine.js';
 import { FailoverError } from './errors.js';
 import type { EventSink, FailoverEvents } from './events.js';
+import type { MqttCore } from './mqtt/mqtt-core.js';
+import { clearReconnect, writePacket } from './mqtt/mqttjs-internals.js';
+import { redactingLog, redactPacket } from './mqtt/redact.js';
 import { PlainStatus } from './plain-status.js';
 import type { ClientStatus, Explanation } from './status.js';
 

@@ -2,10 +2,10 @@
 import mqtt from 'mqtt';
 import { type BrokerSpec, type BrokersInput, parseBrokers } from './brokers.js';
 import { FailoverClient } from './client.js';
-import { streamBuilderOf } from './connection/mqttjs-internals.js';
 import { composeClient } from './di/container.js';
 import { toScheme } from './endpoint.js';
 import { optionError } from './errors.js';
+import { streamBuilderOf } from './mqtt/mqttjs-internals.js';
 import {
   checkClientId,
   type FailoverOptions,

@@ -45,9 +45,21 @@ export interface Endpoint {
   /** Share of the clients within the tier; 0 is the last resort. */
   readonly weight: number;
   readonly zone: string | undefined;
+  /** What the source of the list says of it; without a word, `up`. */
+  readonly state: NodeState;
+  /** Milliseconds since 1970 from which it has been up, where the source says so: a young one is spared (R136). */
+  readonly since: number | undefined;
+  /** Milliseconds since 1970 by which the clients of a draining endpoint should have left. */
+  readonly drainBy: number | undefined;
   /** MQTT.js options for this endpoint alone. May hold credentials: never shown. */
   readonly options: Readonly<Partial<IClientOptions>>;
 }
+
+/**
+ * An operator's word on a broker node (R45): `draining` keeps its links until they have moved and takes no new ones,
+ * `down` takes none and is left now.
+ */
+export type NodeState = 'up' | 'draining' | 'down';
 
 /** What {@link createEndpoint} makes an endpoint of; see {@link Endpoint} for the fields. */
 export interface EndpointInit {
@@ -59,6 +71,9 @@ export interface EndpointInit {
   readonly priority?: number | undefined;
   readonly weight?: number | undefined;
   readonly zone?: string | undefined;
+  readonly state?: NodeState | undefined;
+  readonly since?: number | undefined;
+  readonly drainBy?: number | undefined;
   readonly options?: Partial<IClientOptions>;
 }
 
@@ -86,6 +101,9 @@ export function createEndpoint(init: EndpointInit, option: string): Endpoint {
     priority: init.priority ?? 0,
     weight: init.weight ?? 1,
     zone: init.zone,
+    state: init.state ?? 'up',
+    since: init.since,
+    drainBy: init.drainBy,
     options: Object.freeze({ ...init.options }),
   });
 }

@@ -12,9 +12,6 @@ import type {
   PacketCallback,
 } from 'mqtt';
 import type { Failback } from './connection/failback.js';
-import type { MqttCore } from './connection/mqtt-core.js';
-import type { Session } from './connection/session.js';
-import type { SessionStream } from './connection/session-stream.js';
 import type { Supervisor } from './connection/supervisor.js';
 import type { Delivery } from './delivery/delivery.js';
 import type { InFlight } from './delivery/in-flight.js';
@@ -22,7 +19,10 @@ import type { Outbox } from './delivery/outbox.js';
 import type { Watcher } from './discovery/watcher.js';
 import type { Endpoint } from './endpoint.js';
 import type { HealthBook } from './health/health-book.js';
+import type { MqttCore } from './mqtt/mqtt-core.js';
 import type { Clock } from './platform/ports.js';
+import type { Session } from './session/session.js';
+import type { SessionStream } from './session/session-stream.js';
 import type { ClientStatus, EndpointStatus, Explanation } from './status.js';
 
 export interface EngineDeps {

@@ -2,9 +2,9 @@
 import type { IClientOptions } from 'mqtt';
 import * as v from 'valibot';
 import type { BrokersInput } from './brokers.js';
-import type { CredentialsProvider } from './connection/credentials.js';
 import type { OverflowPolicy } from './delivery/outbox.js';
 import type { OverrideContainer } from './di/tokens.js';
+import type { CredentialsProvider } from './dial/credentials.js';
 import { describe, FailoverError, optionError } from './errors.js';
 import type { Selector } from './selection/selector.js';
 

@@ -8,17 +8,17 @@ export {
   parseBrokers,
 } from './brokers.js';
 export { FailoverClient, type FailoverEventCallbacks } from './client.js';
+export type { OverflowPolicy } from './delivery/outbox.js';
+export { type OverrideContainer, type PartToken, tokens } from './di/tokens.js';
 export type {
   AttemptCredentials,
   CredentialsContext,
   CredentialsProvider,
-} from './connection/credentials.js';
-export type { Dialed, Dialer, DialFailure } from './connection/dialer.js';
-export type { OverflowPolicy } from './delivery/outbox.js';
-export { type OverrideContainer, type PartToken, tokens } from './di/tokens.js';
+} from './dial/credentials.js';
+export type { Dialed, Dialer, DialFailure } from './dial/dialer.js';
 export type { EndpointSet, Resolver } from './discovery/resolver.js';
 export type { DiscoveryStatus } from './discovery/watcher.js';
-export type { Endpoint, Scheme } from './endpoint.js';
+export type { Endpoint, NodeState, Scheme } from './endpoint.js';
 export {
   FailoverError,
   type FailoverErrorCode,
@@ -34,7 +34,7 @@ export {
   type OutcomeKind,
   type OutcomeRow,
 } from './health/outcomes.js';
-export * from './mqtt-exports.js';
+export * from './mqtt/exports.js';
 export type {
   BackoffOptions,
   DialOptions,

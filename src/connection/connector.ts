@@ -1,21 +1,22 @@
 /** One attempt after another: who may be tried, the dial, CONNECT on the winner, and what failures teach. */
+
+import type { Credentials } from '../dial/credentials.js';
+import type { Dialed, Dialer } from '../dial/dialer.js';
 import type { Watcher } from '../discovery/watcher.js';
 import type { Endpoint } from '../endpoint.js';
 import { FailoverError } from '../errors.js';
 import type { EventSink } from '../events.js';
 import type { HealthBook } from '../health/health-book.js';
 import { classify } from '../health/outcomes.js';
+import type { MqttCore } from '../mqtt/mqtt-core.js';
 import type { Clock, DialTarget } from '../platform/ports.js';
 import type { Selector } from '../selection/selector.js';
+import type { ConnectOptions } from '../session/connect-options.js';
+import type { Link, Session } from '../session/session.js';
 import type { Conflict } from './conflict.js';
-import type { ConnectOptions } from './connect-options.js';
-import type { Credentials } from './credentials.js';
-import type { Dialed, Dialer } from './dialer.js';
-import type { MqttCore } from './mqtt-core.js';
 import type { Pacing } from './pacing.js';
 import type { Pass } from './pass.js';
 import type { Redirects } from './redirect.js';
-import type { Link, Session } from './session.js';
 
 /** What becomes of a pass. */
 export interface PassListener {

@@ -5,19 +5,20 @@
  * else is asked: the watcher where the brokers are, the selector and the health book in which order, the dialer for
  * a transport, the session for CONNACK.
  */
+
+import { Spare } from '../dial/spare.js';
 import type { Endpoint } from '../endpoint.js';
 import { describe, FailoverError, isFailoverError } from '../errors.js';
 import type { ClientState } from '../events.js';
 import { SHORT_LINK_MS } from '../health/health-book.js';
 import { type Action, classify, type Outcome } from '../health/outcomes.js';
 import type { Random } from '../platform/ports.js';
+import type { Link } from '../session/session.js';
 import { Conflict, PEACE_MS } from './conflict.js';
 import { Connector, type ConnectorDeps, type PassListener } from './connector.js';
 import { Pacing, type PacingBounds } from './pacing.js';
 import { Pass, type PassBias } from './pass.js';
 import { Redirects } from './redirect.js';
-import type { Link } from './session.js';
-import { Spare } from './spare.js';
 
 /** What the supervisor tells those who use links. */
 export interface LinkObserver {

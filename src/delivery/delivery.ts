@@ -1,7 +1,8 @@
 /** Everything that outlives a connection, told of connections by the supervisor. */
-import type { Link } from '../connection/session.js';
+
 import type { LinkObserver } from '../connection/supervisor.js';
 import { FailoverError } from '../errors.js';
+import type { Link } from '../session/session.js';
 import type { Publisher } from './publisher.js';
 import type { Subscriptions } from './subscriptions.js';
 

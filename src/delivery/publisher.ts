@@ -1,8 +1,8 @@
 /** The life of a publish: queued or sent, resent after a fail-over, settled once. */
 import type { IClientPublishOptions, PacketCallback } from 'mqtt';
-import type { MqttCore } from '../connection/mqtt-core.js';
 import { FailoverError } from '../errors.js';
 import type { EventSink } from '../events.js';
+import type { MqttCore } from '../mqtt/mqtt-core.js';
 import type { Clock } from '../platform/ports.js';
 import type { InFlight, InFlightEntry } from './in-flight.js';
 import { createMessage, type Message, publishProblem, settle } from './message.js';

@@ -7,7 +7,7 @@ import type {
   ISubscriptionMap,
   PacketCallback,
 } from 'mqtt';
-import type { MqttCore } from '../connection/mqtt-core.js';
+import type { MqttCore } from '../mqtt/mqtt-core.js';
 import type { Clock } from '../platform/ports.js';
 
 type Filters = Record<string, IClientSubscribeOptions>;

@@ -11,14 +11,7 @@ import {
   container as root,
 } from 'tsyringe';
 import type { ParsedBrokers } from '../brokers.js';
-import { ConnectOptions } from '../connection/connect-options.js';
-import { Credentials } from '../connection/credentials.js';
 import { Failback } from '../connection/failback.js';
-import type { MqttCore } from '../connection/mqtt-core.js';
-import { RacingDialer } from '../connection/racing-dialer.js';
-import { Session } from '../connection/session.js';
-import { SessionScope } from '../connection/session-scope.js';
-import { Spare } from '../connection/spare.js';
 import { Supervisor } from '../connection/supervisor.js';
 import { Delivery } from '../delivery/delivery.js';
 import { InFlight } from '../delivery/in-flight.js';
@@ -26,15 +19,22 @@ import { Outbox } from '../delivery/outbox.js';
 import { PacketIds } from '../delivery/packet-ids.js';
 import { Publisher } from '../delivery/publisher.js';
 import { Subscriptions } from '../delivery/subscriptions.js';
+import { Credentials } from '../dial/credentials.js';
+import { RacingDialer } from '../dial/racing-dialer.js';
+import { Spare } from '../dial/spare.js';
 import { createResolver } from '../discovery/create-resolver.js';
 import { Watcher } from '../discovery/watcher.js';
 import type { Endpoint } from '../endpoint.js';
 import { Engine } from '../engine.js';
 import type { EventSink } from '../events.js';
 import { HealthBook } from '../health/health-book.js';
+import type { MqttCore } from '../mqtt/mqtt-core.js';
 import type { ResolvedOptions } from '../options.js';
 import type { Network, Platform } from '../platform/ports.js';
 import { clientIdSelector, orderedSelector, randomSelector, type Selector } from '../selection/selector.js';
+import { ConnectOptions } from '../session/connect-options.js';
+import { Session } from '../session/session.js';
+import { SessionScope } from '../session/session-scope.js';
 import { type OverrideContainer, type PartToken, tokens } from './tokens.js';
 
 /** Parts that are wired here and cannot be replaced. */

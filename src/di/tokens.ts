@@ -1,6 +1,7 @@
 /** Names of the parts of a client, for its container and for `overrides`. */
-import type { Dialer } from '../connection/dialer.js';
+
 import type { Outbox } from '../delivery/outbox.js';
+import type { Dialer } from '../dial/dialer.js';
 import type { Resolver } from '../discovery/resolver.js';
 import type { HealthBook } from '../health/health-book.js';
 import type { Clock, Network, Random } from '../platform/ports.js';

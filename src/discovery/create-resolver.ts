@@ -45,5 +45,12 @@ function checkSet(set: EndpointSet): EndpointSet {
     endpoints: parseBrokerList(set?.endpoints, 'brokers.resolve().endpoints'),
     source: typeof set.source === 'string' ? set.source : 'resolver',
     ...(set.revision === undefined ? {} : { revision: String(set.revision) }),
+    ...(isDuration(set.ttlMs) ? { ttlMs: set.ttlMs } : {}),
+    ...(isDuration(set.spreadMs) ? { spreadMs: set.spreadMs } : {}),
+    ...(set.loads instanceof Map ? { loads: set.loads } : {}),
   };
+}
+
+function isDuration(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && Number.isFinite(value);
 }

@@ -182,6 +182,9 @@ function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
     a.priority === b.priority &&
     a.weight === b.weight &&
     a.zone === b.zone &&
+    a.state === b.state &&
+    a.since === b.since &&
+    a.drainBy === b.drainBy &&
     sameOptions(a.options, b.options)
   );
 }

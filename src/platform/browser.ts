@@ -175,4 +175,9 @@ function createWebSocket({ url, path }: Endpoint, options: IClientOptions): WebS
 }
 
 /** The runtime of browsers. */
-export const browserPlatform: Platform = { clock, random, network: new BrowserNetwork() };
+export const browserPlatform: Platform = {
+  clock,
+  random,
+  fetch: (url, init) => fetch(url, init),
+  network: new BrowserNetwork(),
+};

@@ -162,6 +162,7 @@ function pick(options: object, names: readonly string[]): object {
 export const nodePlatform: Platform = {
   clock,
   random,
+  fetch: (url, init) => fetch(url, init),
   network: new NodeNetwork(),
   byteLength: (text) => Buffer.byteLength(text),
 };

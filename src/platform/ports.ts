@@ -77,8 +77,12 @@ export interface Network {
   open(target: DialTarget, signal: AbortSignal): Promise<Transport>;
 }
 
+/** HTTP as the runtime's `fetch` does it. */
+export type Fetch = (url: string, init?: RequestInit) => Promise<Response>;
+
 /** Everything a runtime provides. */
 export interface Platform {
+  readonly fetch: Fetch;
   /** Length of a text in UTF-8; the runtime's own, where it has one that is faster than counting. */
   readonly byteLength?: (text: string) => number;
   readonly clock: Clock;

@@ -7,8 +7,8 @@
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { Credentials } from '../../../src/connection/credentials.js';
 import type { MoveOptions } from '../../../src/connection/supervisor.js';
+import { Credentials } from '../../../src/dial/credentials.js';
 import { Watcher } from '../../../src/discovery/watcher.js';
 import { FailoverError } from '../../../src/errors.js';
 import { fixedRandom } from '../../support/seeded-random.js';

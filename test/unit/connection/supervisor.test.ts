@@ -7,8 +7,8 @@
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { Credentials, type CredentialsProvider } from '../../../src/connection/credentials.js';
 import type { SupervisorOptions } from '../../../src/connection/supervisor.js';
+import { Credentials, type CredentialsProvider } from '../../../src/dial/credentials.js';
 import type { EndpointSet } from '../../../src/discovery/resolver.js';
 import { Watcher } from '../../../src/discovery/watcher.js';
 import type { Endpoint } from '../../../src/endpoint.js';

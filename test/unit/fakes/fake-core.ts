@@ -15,11 +15,11 @@ import type {
   Packet,
   PacketCallback,
 } from 'mqtt';
-import type { MqttCore } from '../../../src/connection/mqtt-core.js';
-import type { Session } from '../../../src/connection/session.js';
-import type { SessionStream } from '../../../src/connection/session-stream.js';
 import type { InFlight } from '../../../src/delivery/in-flight.js';
 import type { PacketIds } from '../../../src/delivery/packet-ids.js';
+import type { MqttCore } from '../../../src/mqtt/mqtt-core.js';
+import type { Session } from '../../../src/session/session.js';
+import type { SessionStream } from '../../../src/session/session-stream.js';
 
 /** What a broker does with CONNECT. */
 export type ConnectAnswer =

@@ -1,14 +1,15 @@
 /** Parts that several tests need, wired with what they do not care about. */
-import { ConnectOptions } from '../../../src/connection/connect-options.js';
-import type { Credentials } from '../../../src/connection/credentials.js';
-import type { MqttCore } from '../../../src/connection/mqtt-core.js';
-import { RacingDialer } from '../../../src/connection/racing-dialer.js';
-import { Session } from '../../../src/connection/session.js';
-import { SessionScope } from '../../../src/connection/session-scope.js';
+
 import { Supervisor, type SupervisorDeps } from '../../../src/connection/supervisor.js';
+import type { Credentials } from '../../../src/dial/credentials.js';
+import { RacingDialer } from '../../../src/dial/racing-dialer.js';
 import { HealthBook } from '../../../src/health/health-book.js';
+import type { MqttCore } from '../../../src/mqtt/mqtt-core.js';
 import type { Clock, Random } from '../../../src/platform/ports.js';
 import { orderedSelector } from '../../../src/selection/selector.js';
+import { ConnectOptions } from '../../../src/session/connect-options.js';
+import { Session } from '../../../src/session/session.js';
+import { SessionScope } from '../../../src/session/session-scope.js';
 import type { FakeCore } from './fake-core.js';
 import type { FakeNetwork } from './fake-network.js';
 import type { Recorder } from './recorder.js';

@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { RoundTrip } from '../../../src/connection/round-trip.js';
+import { RoundTrip } from '../../../src/session/round-trip.js';
 import { SeededRandom } from '../../support/seeded-random.js';
 
 const FLOOR = 1_000;

@@ -1,8 +1,8 @@
 /** Which MQTT.js options hold for one attempt: the client's, with those of the endpoint laid over. */
 import type { IClientOptions } from 'mqtt';
 import type { Endpoint } from '../endpoint.js';
+import type { MqttCore } from '../mqtt/mqtt-core.js';
 import type { DialTarget } from '../platform/ports.js';
-import type { MqttCore } from './mqtt-core.js';
 import type { SessionScope } from './session-scope.js';
 
 /** Fields that MQTT.js reads from the client's live options when it writes CONNECT. */

@@ -1,13 +1,13 @@
 /** One MQTT network connection at a time: CONNECT over an open transport, its answer, and its end. */
 import type { IConnackPacket, IDisconnectPacket, Packet } from 'mqtt';
+import type { Dialed } from '../dial/dialer.js';
 import type { Endpoint } from '../endpoint.js';
 import { FailoverError } from '../errors.js';
 import type { Outcome } from '../health/outcomes.js';
+import type { MqttCore } from '../mqtt/mqtt-core.js';
 import type { Clock, DialTarget, Timer } from '../platform/ports.js';
 import type { ConnectOptions } from './connect-options.js';
-import type { Dialed } from './dialer.js';
 import { Liveness, type LivenessBounds } from './liveness.js';
-import type { MqttCore } from './mqtt-core.js';
 import { SessionStream } from './session-stream.js';
 
 /** An accepted connection. */

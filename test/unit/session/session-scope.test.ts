@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { IClientOptions } from 'mqtt';
-import { ConnectOptions } from '../../../src/connection/connect-options.js';
-import { SessionScope, type SessionsMode } from '../../../src/connection/session-scope.js';
+import { ConnectOptions } from '../../../src/session/connect-options.js';
+import { SessionScope, type SessionsMode } from '../../../src/session/session-scope.js';
 import { endpoint } from '../fakes/fake-network.js';
 
 /** A scope that saw the links `a`, `b!`, …; `!` stands for Session Present. */

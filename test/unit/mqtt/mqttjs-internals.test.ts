@@ -8,8 +8,8 @@ import { Duplex } from 'node:stream';
 import { describe, test } from 'node:test';
 import mqtt, { type IClientOptions, type IStore, type Packet, type StreamBuilder } from 'mqtt';
 import { generate, parser, type Packet as WirePacket } from 'mqtt-packet';
-import { streamBuilderOf, writePacket } from '../../src/connection/mqttjs-internals.js';
-import { until } from '../support/events.js';
+import { streamBuilderOf, writePacket } from '../../../src/mqtt/mqttjs-internals.js';
+import { until } from '../../support/events.js';
 
 /** A client, and the far end of its stream. */
 function world(options: IClientOptions = {}, connack: object = {}) {

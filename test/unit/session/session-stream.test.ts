@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { Writable } from 'node:stream';
 import { describe, test } from 'node:test';
-import { SessionStream } from '../../../src/connection/session-stream.js';
+import { SessionStream } from '../../../src/session/session-stream.js';
 import { settle, VirtualClock } from '../../support/virtual-clock.js';
 import { FakeTransport } from '../fakes/fake-network.js';
 

@@ -1,8 +1,8 @@
 /** Happy eyeballs over endpoints: the first transport wins, every other one is closed, and no timer is left. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Dialed } from '../../../src/connection/dialer.js';
-import { RacingDialer } from '../../../src/connection/racing-dialer.js';
+import type { Dialed } from '../../../src/dial/dialer.js';
+import { RacingDialer } from '../../../src/dial/racing-dialer.js';
 import { FailoverError } from '../../../src/errors.js';
 import { settle, VirtualClock } from '../../support/virtual-clock.js';
 import { type DialAnswer, endpoint, FakeNetwork } from '../fakes/fake-network.js';

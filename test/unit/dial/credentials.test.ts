@@ -6,7 +6,7 @@ import {
   Credentials,
   type CredentialsContext,
   type CredentialsProvider,
-} from '../../../src/connection/credentials.js';
+} from '../../../src/dial/credentials.js';
 import type { Scheme } from '../../../src/endpoint.js';
 import { FailoverError } from '../../../src/errors.js';
 import type { DialTarget } from '../../../src/platform/ports.js';

@@ -8,8 +8,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Packet } from 'mqtt';
-import { Liveness, type LivenessBounds } from '../../../src/connection/liveness.js';
 import type { Random } from '../../../src/platform/ports.js';
+import { Liveness, type LivenessBounds } from '../../../src/session/liveness.js';
 import { fixedRandom, SeededRandom } from '../../support/seeded-random.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
 
