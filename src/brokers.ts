@@ -6,6 +6,7 @@ import {
   type Endpoint,
   KNOWN_SCHEMES,
   type NodeState,
+  type Origin,
   type Scheme,
   toScheme,
 } from './endpoint.js';
@@ -84,6 +85,8 @@ export function parseBrokers(input: BrokersInput, context: BrokerContext = {}): 
 export interface BrokerContext {
   /** The client has a certificate and a key: as in MQTT.js, `mqtt` then means `mqtts`, and `ws` `wss`. */
   readonly secure?: boolean;
+  /** Where the list comes from. @defaultValue 'static' */
+  readonly origin?: Origin;
 }
 
 /**
@@ -253,7 +256,7 @@ function parseListItem(item: unknown, option: string, context: BrokerContext): E
   }
   // A set that a resolver passes on may hold endpoints instead of specs.
   const { scheme: _, options: own, ...spec } = item as BrokerSpec & Partial<Endpoint>;
-  const { url, id, weight, priority, zone, state, since, drainBy, ...address } = spec;
+  const { url, id, weight, priority, zone, state, since, drainBy, origin: _origin, ...address } = spec;
   const { host, hostname, port, protocol, ...rest } = address;
   const options: Partial<IClientOptions> = { ...rest, ...own };
   const place = { id, weight, priority, zone, state, since, drainBy };
@@ -272,7 +275,14 @@ function parseListItem(item: unknown, option: string, context: BrokerContext): E
   const authority = port === undefined ? bracketed : `${bracketed}:${port}`;
   return [
     createEndpoint(
-      { scheme, authority, ...place, ...pathOf(options, option), options: omitPath(options) },
+      {
+        scheme,
+        authority,
+        ...place,
+        ...pathOf(options, option),
+        origin: context.origin,
+        options: omitPath(options),
+      },
       option,
     ),
   ];
@@ -352,6 +362,7 @@ function endpointsOf(
         path,
         ...place,
         ...pathOf(options, option),
+        origin: context.origin,
         options: { ...credentials, ...omitPath(options) },
       },
       option,

@@ -51,6 +51,8 @@ export interface Endpoint {
   readonly since: number | undefined;
   /** Milliseconds since 1970 by which the clients of a draining endpoint should have left. */
   readonly drainBy: number | undefined;
+  /** Where we know of it from; what was not written down by the user must be authorised before it is dialed (R171). */
+  readonly origin: Origin;
   /** MQTT.js options for this endpoint alone. May hold credentials: never shown. */
   readonly options: Readonly<Partial<IClientOptions>>;
 }
@@ -60,6 +62,9 @@ export interface Endpoint {
  * `down` takes none and is left now.
  */
 export type NodeState = 'up' | 'draining' | 'down';
+
+/** Kind of source that named an endpoint. `static`, `function` and `resolver` are the user's own words or code. */
+export type Origin = 'static' | 'function' | 'resolver' | 'srv' | 'registry' | 'topic';
 
 /** What {@link createEndpoint} makes an endpoint of; see {@link Endpoint} for the fields. */
 export interface EndpointInit {
@@ -74,6 +79,7 @@ export interface EndpointInit {
   readonly state?: NodeState | undefined;
   readonly since?: number | undefined;
   readonly drainBy?: number | undefined;
+  readonly origin?: Origin | undefined;
   readonly options?: Partial<IClientOptions>;
 }
 
@@ -104,6 +110,7 @@ export function createEndpoint(init: EndpointInit, option: string): Endpoint {
     state: init.state ?? 'up',
     since: init.since,
     drainBy: init.drainBy,
+    origin: init.origin ?? 'static',
     options: Object.freeze({ ...init.options }),
   });
 }

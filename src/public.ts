@@ -18,7 +18,7 @@ export type {
 export type { Dialed, Dialer, DialFailure } from './dial/dialer.js';
 export type { EndpointSet, Resolver } from './discovery/resolver.js';
 export type { DiscoveryStatus } from './discovery/watcher.js';
-export type { Endpoint, NodeState, Scheme } from './endpoint.js';
+export type { Endpoint, NodeState, Origin, Scheme } from './endpoint.js';
 export {
   FailoverError,
   type FailoverErrorCode,

@@ -110,17 +110,14 @@ const SECURE: ReadonlySet<Scheme> = new Set<Scheme>(['mqtts', 'wss']);
 
 /** The endpoint at another URL; who it is and how it ranks stays. */
 function redirected(endpoint: Endpoint, text: string): Endpoint {
-  const { id, priority, weight, zone, state, since, drainBy, options } = endpoint;
+  const { id } = endpoint;
   const [, name = '', authority = '', path = ''] = /^([a-z]+):\/\/([^/?#]*)([^#]*)/i.exec(text) ?? [];
   const scheme = toScheme(name);
   const downgrade = SECURE.has(endpoint.scheme) && scheme !== undefined && !SECURE.has(scheme);
   if (!scheme || downgrade) throw unusable(id, 'a URL that cannot be used instead');
-  const place = { id, priority, weight, zone, state, since, drainBy, options };
   try {
-    return createEndpoint(
-      { scheme, authority: authority.replace(/^.*@/, ''), path, ...place },
-      'credentials().url',
-    );
+    const address = { scheme, authority: authority.replace(/^.*@/, ''), path };
+    return createEndpoint({ ...endpoint, ...address }, 'credentials().url');
   } catch {
     // No cause: it quotes the URL, which may be signed.
     throw unusable(id, 'a URL without a valid host');

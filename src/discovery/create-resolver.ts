@@ -17,7 +17,7 @@ export function createResolver(brokers: ParsedBrokers): Resolver {
     case 'function':
       return {
         resolve: async () => ({
-          endpoints: parseBrokerList(await brokers.resolve(), 'brokers()'),
+          endpoints: parseBrokerList(await brokers.resolve(), 'brokers()', { origin: 'function' }),
           source: 'function',
         }),
       };
@@ -42,7 +42,7 @@ const LATER = {
 /** A user's resolver is outside data: what it returns is read like any other list. */
 function checkSet(set: EndpointSet): EndpointSet {
   return {
-    endpoints: parseBrokerList(set?.endpoints, 'brokers.resolve().endpoints'),
+    endpoints: parseBrokerList(set?.endpoints, 'brokers.resolve().endpoints', { origin: 'resolver' }),
     source: typeof set.source === 'string' ? set.source : 'resolver',
     ...(set.revision === undefined ? {} : { revision: String(set.revision) }),
     ...(isDuration(set.ttlMs) ? { ttlMs: set.ttlMs } : {}),

@@ -185,6 +185,7 @@ function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
     a.state === b.state &&
     a.since === b.since &&
     a.drainBy === b.drainBy &&
+    a.origin === b.origin &&
     sameOptions(a.options, b.options)
   );
 }
