@@ -38,4 +38,9 @@ export interface Resolver {
     onFailure: (error: unknown) => void,
     signal: AbortSignal,
   ): void;
+  /**
+   * Where a source prefers what it learned over what it was given: forget it, as every endpoint of it has failed for
+   * long (D7).
+   */
+  rebootstrap?(): void;
 }
