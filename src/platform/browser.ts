@@ -8,6 +8,7 @@ import type {
   Network,
   Platform,
   Random,
+  TextStore,
   Timer,
   Transport,
   TransportSink,
@@ -174,10 +175,19 @@ function createWebSocket({ url, path }: Endpoint, options: IClientOptions): WebS
     : new WebSocket(target, [subprotocol]);
 }
 
+/** Texts in localStorage, which may throw when it is only looked at: private mode, blocked cookies, a full disk. */
+function openTextStore(name: string): TextStore {
+  return {
+    read: async (key) => localStorage.getItem(`${name}:${key}`) ?? undefined,
+    write: async (key, text) => localStorage.setItem(`${name}:${key}`, text),
+  };
+}
+
 /** The runtime of browsers. */
 export const browserPlatform: Platform = {
   clock,
   random,
   fetch: (url, init) => fetch(url, init),
+  openTextStore,
   network: new BrowserNetwork(),
 };

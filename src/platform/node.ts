@@ -4,6 +4,7 @@ import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import type { IClientOptions } from 'mqtt';
 import { createWebSocketStream, WebSocket, type ClientOptions as WebSocketOptions } from 'ws';
 import type { Endpoint } from '../endpoint.js';
+import { textStores } from './node-text-store.js';
 import type { Clock, DialTarget, Network, Platform, Random, Timer, Transport } from './ports.js';
 
 const clock: Clock = {
@@ -163,6 +164,7 @@ export const nodePlatform: Platform = {
   clock,
   random,
   fetch: (url, init) => fetch(url, init),
+  openTextStore: textStores(),
   network: new NodeNetwork(),
   byteLength: (text) => Buffer.byteLength(text),
 };

@@ -77,12 +77,22 @@ export interface Network {
   open(target: DialTarget, signal: AbortSignal): Promise<Transport>;
 }
 
+/** Keeps small texts across restarts. */
+export interface TextStore {
+  /** The text that was written last for `key`, or, where a store keeps one text only, for whatever key. */
+  read(key: string): Promise<string | undefined>;
+  /** Replaces the text as a whole: a reader, or a power cut, sees the old one or the new one. */
+  write(key: string, text: string): Promise<void>;
+}
+
 /** HTTP as the runtime's `fetch` does it. */
 export type Fetch = (url: string, init?: RequestInit) => Promise<Response>;
 
 /** Everything a runtime provides. */
 export interface Platform {
   readonly fetch: Fetch;
+  /** Opens a store of texts by a path or name. Touches nothing before the first read or write. */
+  readonly openTextStore: (name: string) => TextStore;
   /** Length of a text in UTF-8; the runtime's own, where it has one that is faster than counting. */
   readonly byteLength?: (text: string) => number;
   readonly clock: Clock;

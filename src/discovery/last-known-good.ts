@@ -1,0 +1,109 @@
+/** The last list that was good, kept across restarts: a device that boots while DNS and registry are down (D9, R66). */
+import * as v from 'valibot';
+import { createEndpoint, type Endpoint } from '../endpoint.js';
+import type { Clock, TextStore } from '../platform/ports.js';
+import type { EndpointSet } from './resolver.js';
+
+/** Milliseconds that a kept list may be used (D12 of the defaults). */
+const MAX_AGE_MS = 7 * 24 * 60 * 60 * 1_000;
+/** Characters of a record that are looked at. */
+const MAX_RECORD_LENGTH = 2 ** 20;
+const MAX_ENDPOINTS = 1_000;
+
+const text = (max: number) => v.pipe(v.string(), v.minLength(1), v.maxLength(max));
+const number = v.pipe(v.number(), v.finite());
+
+const ENDPOINT = v.object({
+  id: text(128),
+  scheme: v.picklist(['mqtt', 'mqtts', 'ws', 'wss']),
+  authority: text(300),
+  path: v.pipe(v.string(), v.maxLength(2_048)),
+  priority: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65_535)),
+  weight: v.pipe(v.number(), v.minValue(0), v.maxValue(65_535)),
+  zone: v.optional(text(64)),
+  state: v.picklist(['up', 'draining', 'down']),
+  since: v.optional(number),
+  drainBy: v.optional(number),
+  origin: v.picklist(['function', 'resolver', 'srv', 'registry', 'topic']),
+});
+
+/** A record; `version` changes when an older reader could misread it. */
+const RECORD = v.object({
+  version: v.literal(1),
+  /** Names the source without telling it: its URL may hold a token. */
+  key: v.string(),
+  savedAt: number,
+  revision: v.optional(text(256)),
+  endpoints: v.pipe(v.array(ENDPOINT), v.minLength(1), v.maxLength(MAX_ENDPOINTS)),
+});
+
+/**
+ * Keeps lists in a {@link TextStore} and gives the last one back.
+ *
+ * What it reads is outside data like any other: a damaged, foreign or old record is no record. Credentials are never
+ * written: a list whose endpoints have options of their own is not kept, and no query of a URL is.
+ */
+export class LastKnownGood {
+  readonly #store: TextStore;
+  readonly #key: string;
+  readonly #clock: Clock;
+  #saving: Promise<void> = Promise.resolve();
+
+  /** @param key - Tells the lists of different sources apart. */
+  constructor(store: TextStore, key: string, clock: Clock) {
+    this.#store = store;
+    this.#key = key;
+    this.#clock = clock;
+  }
+
+  /** The kept list; `undefined` where there is none that can be used. Never throws. */
+  async load(): Promise<EndpointSet | undefined> {
+    try {
+      const record = readRecord(await this.#store.read(this.#key));
+      if (record?.key !== this.#key) return undefined;
+      // A clock that was set back says nothing of the age: many devices boot in 1970.
+      if (this.#clock.wallNow() - record.savedAt > MAX_AGE_MS) return undefined;
+      const endpoints = record.endpoints.map((kept) => createEndpoint(kept, 'last known good'));
+      if (new Set(endpoints.map(({ id }) => id)).size !== endpoints.length) return undefined;
+      const { revision } = record;
+      return { endpoints, source: 'last-known-good', ...(revision === undefined ? {} : { revision }) };
+    } catch {
+      // A store that cannot be read is the same as an empty one: discovery goes on.
+      return undefined;
+    }
+  }
+
+  /** Keeps `set`, one after another. @throws what the store throws; the list in use is not touched by it. */
+  save({ endpoints, revision }: EndpointSet): Promise<void> {
+    if (endpoints.some(isPrivate) || endpoints.length > MAX_ENDPOINTS) return Promise.resolve();
+    const record = {
+      version: 1,
+      key: this.#key,
+      savedAt: this.#clock.wallNow(),
+      revision,
+      endpoints: endpoints.map(toRecord),
+    };
+    const text = JSON.stringify(record);
+    const saved = this.#saving.then(() => this.#store.write(this.#key, text));
+    this.#saving = saved.catch(() => {});
+    return saved;
+  }
+}
+
+/** What the user wrote down needs no keeping, and options of an endpoint may be credentials. */
+function isPrivate({ origin, options }: Endpoint): boolean {
+  return origin === 'static' || Object.keys(options).length > 0;
+}
+
+function toRecord({ id, scheme, host, port, path, priority, weight, ...rest }: Endpoint): object {
+  const { zone, state, since, drainBy, origin } = rest;
+  const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const address = { scheme, authority, path: path.replace(/\?.*/, '') };
+  return { id, ...address, priority, weight, zone, state, since, drainBy, origin };
+}
+
+function readRecord(text: string | undefined): v.InferOutput<typeof RECORD> | undefined {
+  if (text === undefined || text.length > MAX_RECORD_LENGTH) return undefined;
+  const result = v.safeParse(RECORD, JSON.parse(text));
+  return result.success ? result.output : undefined;
+}
