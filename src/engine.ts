@@ -12,6 +12,7 @@ import type {
   PacketCallback,
 } from 'mqtt';
 import type { Failback } from './connection/failback.js';
+import type { Renewal } from './connection/renewal.js';
 import type { Supervisor } from './connection/supervisor.js';
 import type { Delivery } from './delivery/delivery.js';
 import type { InFlight } from './delivery/in-flight.js';
@@ -30,6 +31,7 @@ export interface EngineDeps {
   readonly session: Session;
   readonly supervisor: Supervisor;
   readonly failback: Failback;
+  readonly renewal: Renewal;
   readonly delivery: Delivery;
   readonly watcher: Watcher;
   readonly health: HealthBook;
@@ -49,6 +51,7 @@ export class Engine {
   constructor(deps: EngineDeps) {
     this.#deps = deps;
     deps.supervisor.observe(deps.failback);
+    deps.supervisor.observe(deps.renewal);
   }
 
   /** For MQTT.js's stream builder. */
@@ -76,6 +79,7 @@ export class Engine {
   /** Moves to an endpoint by its id. */
   async moveTo(id: string): Promise<void> {
     const { supervisor, failback } = this.#deps;
+    if (supervisor.current?.id === id) return;
     await supervisor.move(id, 'moveTo() was called', { event: 'move', patient: false });
     failback.moved();
   }

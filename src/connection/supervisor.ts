@@ -161,6 +161,8 @@ export class Supervisor {
    * Moves a working link to another endpoint: the new transport is opened first, then the old connection is left with
    * DISCONNECT, so that no will is sent, then CONNECT goes out on the new one (R109).
    *
+   * To the endpoint that the link is on, it is renewed: with fresh credentials.
+   *
    * @param patient - Whether unacknowledged publishes forbid the move; otherwise they are resent over there.
    * @throws {@link FailoverError} if it did not come about; the client is, or soon will be, where it was.
    */
@@ -174,7 +176,6 @@ export class Supervisor {
     const target = this.#connector.dialable().find(({ id }) => id === to);
     if (!target)
       throw new FailoverError('ERR_NO_ENDPOINT', `Cannot move to ${describe(to)}: no such endpoint`);
-    if (target.id === current.id) return;
     const abort = new AbortController();
     const state: State = { name: 'moving', leave: () => abort.abort() };
     const wasStopped = this.#stopWatch();

@@ -12,6 +12,7 @@ import {
 } from 'tsyringe';
 import type { ParsedBrokers } from '../brokers.js';
 import { Failback } from '../connection/failback.js';
+import { Renewal } from '../connection/renewal.js';
 import { Supervisor } from '../connection/supervisor.js';
 import { Delivery } from '../delivery/delivery.js';
 import { InFlight } from '../delivery/in-flight.js';
@@ -48,6 +49,7 @@ const DELIVERY: InjectionToken<Delivery> = Symbol('delivery');
 const SUPERVISOR: InjectionToken<Supervisor> = Symbol('supervisor');
 const CREDENTIALS: InjectionToken<Credentials> = Symbol('credentials');
 const FAILBACK: InjectionToken<Failback> = Symbol('failback');
+const RENEWAL: InjectionToken<Renewal> = Symbol('renewal');
 const ENGINE: InjectionToken<Engine> = Symbol('engine');
 
 /** What a client is made of, in the two steps that extending `MqttClient` takes. */
@@ -86,6 +88,7 @@ export function composeClient(
       register(IN_FLIGHT, () => inFlight);
       registerConnection(register, options);
       registerFailback(register, options);
+      registerRenewal(register);
       registerDiscovery(register, options, brokers.kind !== 'static');
       registerDelivery(register, options, platform.byteLength);
       register(ENGINE, (c) => {
@@ -94,6 +97,7 @@ export function composeClient(
           session: c.resolve(SESSION),
           supervisor: c.resolve(SUPERVISOR),
           failback: c.resolve(FAILBACK),
+          renewal: c.resolve(RENEWAL),
           delivery: c.resolve(DELIVERY),
           watcher: c.resolve(WATCHER),
           health: part(c, tokens.health),
@@ -198,6 +202,20 @@ function registerFailback(register: Register, { failback, health }: ResolvedOpti
       observed: (id, ok) => book.probed(id, ok),
       move: (to, reason, how) => supervisor.move(to, reason, how),
       mayLeave: () => connectOptions.mayLeave(),
+    });
+  });
+}
+
+function registerRenewal(register: Register): void {
+  register(RENEWAL, (c) => {
+    const supervisor = c.resolve(SUPERVISOR);
+    return new Renewal({
+      clock: part(c, tokens.clock),
+      random: part(c, tokens.random),
+      renew: async (reason) => {
+        const { current } = supervisor;
+        if (current) await supervisor.move(current.id, reason, { event: 'move', patient: false });
+      },
     });
   });
 }

@@ -64,6 +64,8 @@ export interface DialTarget {
   readonly options: IClientOptions;
   /** CONNECT fields for this attempt alone, from option `credentials`. */
   readonly overlay?: Partial<IClientOptions>;
+  /** Milliseconds since 1970 at which the credentials of this attempt expire, where that is known. */
+  readonly expiresAt?: number;
 }
 
 /** Opens transports. */

@@ -17,6 +17,8 @@ export interface Link {
   readonly resumed: boolean;
   /** The broker's Receive Maximum; 65535 when it named none [MQTT-3.2.2-20]. */
   readonly receiveMaximum: number;
+  /** Milliseconds since 1970 at which the credentials that it was made with expire; `undefined` if that is unknown. */
+  readonly expiresAt: number | undefined;
 }
 
 /** What becomes of a connection; each is called at most once per {@link Session.open}. */
@@ -167,8 +169,9 @@ export class Session {
     this.#watch(this.#target.endpoint);
     const resumed = packet.sessionPresent === true && this.#core.options.clean === false;
     const receiveMaximum = packet.properties?.receiveMaximum ?? 65_535;
-    this.#options.linked(this.#target.endpoint.id, resumed);
-    this.#listener?.accepted({ endpoint: this.#target.endpoint, resumed, receiveMaximum });
+    const { endpoint, expiresAt } = this.#target;
+    this.#options.linked(endpoint.id, resumed);
+    this.#listener?.accepted({ endpoint, resumed, receiveMaximum, expiresAt });
   }
 
   #watch({ id }: Endpoint): void {

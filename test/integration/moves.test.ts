@@ -81,6 +81,14 @@ describe('moveTo', () => {
     assert.equal(device.status().current, `127.0.0.1:${b.port}`);
   });
 
+  it('has nothing to do for the endpoint that it is on', async () => {
+    await using broker = await scriptedBroker();
+    await using device = client([broker.url], { clientId: 'device', failback: {} });
+    await once(device, 'connect');
+    await device.moveTo(`127.0.0.1:${broker.port}`);
+    assert.deepEqual([broker.connects, device.status().state], [1, 'connected']);
+  });
+
   it('stays where it is when the other endpoint cannot be reached, and says why', async () => {
     await using cluster = await aedesCluster(2);
     await using device = client(cluster.urls, { clientId: 'device' });

@@ -157,11 +157,13 @@ describe('a move', () => {
     }
   });
 
-  test('to where the client is changes nothing', async () => {
+  test('to where the client is renews the link', async () => {
     const { clock, log, move, statesSince } = await connected();
     const told = move('a');
     await clock.advance(0);
-    assert.deepEqual([told.outcome, log, statesSince()], ['done', [], ['connected']]);
+    const steps = ['quiesce with a,a open', 'down', 'disconnect', 'close', 'connect a', 'up a', 'connected'];
+    assert.deepEqual(log, steps);
+    assert.deepEqual([told.outcome, statesSince()], ['done', ['connected', 'moving', 'connected']]);
   });
 
   test('to an endpoint that is not known, or cannot be dialed here, is refused', async () => {
