@@ -4,6 +4,7 @@ import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import type { IClientOptions } from 'mqtt';
 import { createWebSocketStream, WebSocket, type ClientOptions as WebSocketOptions } from 'ws';
 import type { Endpoint } from '../endpoint.js';
+import { addressScope } from './node-address-scope.js';
 import { textStores } from './node-text-store.js';
 import type { Clock, DialTarget, Network, Platform, Random, Timer, Transport } from './ports.js';
 
@@ -164,6 +165,7 @@ export const nodePlatform: Platform = {
   clock,
   random,
   fetch: (url, init) => fetch(url, init),
+  addressScope,
   openTextStore: textStores(),
   network: new NodeNetwork(),
   byteLength: (text) => Buffer.byteLength(text),

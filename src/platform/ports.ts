@@ -79,6 +79,12 @@ export interface Network {
   open(target: DialTarget, signal: AbortSignal): Promise<Transport>;
 }
 
+/**
+ * How far an IP address reaches: this machine, a private network, everywhere. `forbidden` is where no broker is and
+ * where an attacker would like to send us: link-local with the metadata services of clouds, multicast, unspecified.
+ */
+export type AddressScope = 'loopback' | 'private' | 'public' | 'forbidden';
+
 /** Keeps small texts across restarts. */
 export interface TextStore {
   /** The text that was written last for `key`, or, where a store keeps one text only, for whatever key. */
@@ -93,6 +99,8 @@ export type Fetch = (url: string, init?: RequestInit) => Promise<Response>;
 /** Everything a runtime provides. */
 export interface Platform {
   readonly fetch: Fetch;
+  /** The scope of an IP address. Left out where addresses are not seen, as in browsers. */
+  readonly addressScope?: (address: string) => AddressScope;
   /** Opens a store of texts by a path or name. Touches nothing before the first read or write. */
   readonly openTextStore: (name: string) => TextStore;
   /** Length of a text in UTF-8; the runtime's own, where it has one that is faster than counting. */
