@@ -19,12 +19,14 @@ import type { InFlight } from './delivery/in-flight.js';
 import type { Outbox } from './delivery/outbox.js';
 import type { Watcher } from './discovery/watcher.js';
 import type { Endpoint } from './endpoint.js';
+import type { EventSink } from './events.js';
 import type { HealthBook } from './health/health-book.js';
 import type { MqttCore } from './mqtt/mqtt-core.js';
 import type { Clock } from './platform/ports.js';
 import type { Session } from './session/session.js';
 import type { SessionStream } from './session/session-stream.js';
 import type { ClientStatus, EndpointStatus, Explanation } from './status.js';
+import { warningsFor } from './warnings.js';
 
 export interface EngineDeps {
   readonly core: MqttCore;
@@ -38,6 +40,7 @@ export interface EngineDeps {
   readonly outbox: Outbox;
   readonly inFlight: InFlight;
   readonly clock: Clock;
+  readonly events: EventSink;
   readonly canDial: (endpoint: Endpoint) => boolean;
 }
 
@@ -47,6 +50,7 @@ const END_GRACE_MS = 5_000;
 /** The parts of one client behind one face. */
 export class Engine {
   readonly #deps: EngineDeps;
+  #warned = false;
 
   constructor(deps: EngineDeps) {
     this.#deps = deps;
@@ -66,8 +70,16 @@ export class Engine {
 
   /** Connects, or cuts a wait short. */
   connect(reason: string): void {
+    this.#warnOnce();
     this.#deps.core.revive();
     this.#deps.supervisor.retryNow(reason);
+  }
+
+  #warnOnce(): void {
+    const { core, events } = this.#deps;
+    if (this.#warned) return;
+    this.#warned = true;
+    for (const warning of warningsFor(core.options)) events.emit('warning', warning);
   }
 
   /** Leaves the current connection, if any, and connects again. */

@@ -1,5 +1,6 @@
 /** The events a client emits on top of MQTT.js's own. Every payload is one plain object without secrets. */
 import type { FailoverError } from './errors.js';
+import type { Warning } from './warnings.js';
 
 /** What the client is doing. */
 export type ClientState =
@@ -87,6 +88,8 @@ export interface FailoverEvents {
   };
   /** Another client with our id takes the session from us; we step back until `retryAt`, milliseconds since 1970. */
   conflict: { readonly clientId: string; readonly endpoint: string; readonly retryAt: number | null };
+  /** Options that are allowed and yet rarely meant; emitted when the client starts to connect. */
+  warning: Warning;
   /** Discovery failed; the last good list stays in use. */
   'discovery-error': { readonly source: string | null; readonly error: FailoverError };
 }

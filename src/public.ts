@@ -58,3 +58,4 @@ export type {
 export { type Rankable, type RankOptions, rank } from './selection/rank.js';
 export type { Selector } from './selection/selector.js';
 export type { ClientStatus, EndpointStatus, Explanation } from './status.js';
+export type { Warning } from './warnings.js';

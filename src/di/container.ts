@@ -104,6 +104,7 @@ export function composeClient(
           outbox: part(c, tokens.outbox),
           inFlight: c.resolve(IN_FLIGHT),
           clock: part(c, tokens.clock),
+          events: c.resolve(EVENTS),
           canDial: canDialBy(part(c, tokens.network)),
         });
       });

@@ -1,0 +1,33 @@
+/** What is allowed and yet rarely meant, said once, when a client starts. */
+import type { IClientOptions } from 'mqtt';
+import { utf8Length } from './delivery/message.js';
+
+/** Payload of event `warning`. */
+export interface Warning {
+  readonly code: 'WILL_WITHOUT_DELAY' | 'LONG_CLIENT_ID';
+  /** What may happen, and what to write instead. */
+  readonly message: string;
+}
+
+/** What every broker must accept [MQTT-3.1.3-5], and the two characters that all do. */
+const SAFE_CLIENT_ID = /^[0-9A-Za-z_-]{1,23}$/;
+/** Seconds that outlast the detection of a dead broker and two attempts elsewhere. */
+const ADVISED_WILL_DELAY = 60;
+
+/** What to warn of in the options of a client (R74, R112). */
+export function warningsFor({ clientId = '', protocolVersion, will }: IClientOptions): readonly Warning[] {
+  const warnings: Warning[] = [];
+  if (will && protocolVersion === 5 && !will.properties?.willDelayInterval) {
+    warnings.push({
+      code: 'WILL_WITHOUT_DELAY',
+      message: `The will has no delay: a broker that shuts down or sends the client away publishes it, though the client is back at once. Set will.properties.willDelayInterval to ${ADVISED_WILL_DELAY} seconds or more, and properties.sessionExpiryInterval to no less.`,
+    });
+  }
+  if (!SAFE_CLIENT_ID.test(clientId)) {
+    warnings.push({
+      code: 'LONG_CLIENT_ID',
+      message: `The client id has ${utf8Length(clientId)} bytes or other characters than 0-9, a-z, A-Z, _ and -: brokers need not accept it, and one of several may not.`,
+    });
+  }
+  return warnings;
+}
