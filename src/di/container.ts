@@ -20,6 +20,7 @@ import { Outbox } from '../delivery/outbox.js';
 import { PacketIds } from '../delivery/packet-ids.js';
 import { Publisher } from '../delivery/publisher.js';
 import { Subscriptions } from '../delivery/subscriptions.js';
+import type { Admit } from '../dial/addresses.js';
 import { Credentials } from '../dial/credentials.js';
 import { RacingDialer } from '../dial/racing-dialer.js';
 import { Spare } from '../dial/spare.js';
@@ -47,6 +48,7 @@ const SESSION: InjectionToken<Session> = Symbol('session');
 const WATCHER: InjectionToken<Watcher> = Symbol('watcher');
 const DELIVERY: InjectionToken<Delivery> = Symbol('delivery');
 const SUPERVISOR: InjectionToken<Supervisor> = Symbol('supervisor');
+const ADMIT: InjectionToken<Admit> = Symbol('admit');
 const CREDENTIALS: InjectionToken<Credentials> = Symbol('credentials');
 const FAILBACK: InjectionToken<Failback> = Symbol('failback');
 const RENEWAL: InjectionToken<Renewal> = Symbol('renewal');
@@ -147,14 +149,16 @@ function registerConnection(
     (c) => new HealthBook(health, part(c, tokens.clock), part(c, tokens.random), c.resolve(EVENTS)),
   );
   register(CREDENTIALS, (c) => new Credentials(credentials, part(c, tokens.clock)));
+  register(ADMIT, (): Admit => (_target, addresses) => addresses);
   register(tokens.dialer, (c) => {
     const transportTimeoutMs = Math.min(dial.transportTimeoutMs, attemptTimeoutMs);
-    return new RacingDialer(
-      part(c, tokens.network),
-      part(c, tokens.clock),
-      { ...dial, transportTimeoutMs },
-      (target, signal) => c.resolve(CREDENTIALS).prepare(target, signal),
-    );
+    const bounds = { ...dial, transportTimeoutMs };
+    return new RacingDialer(part(c, tokens.network), part(c, tokens.clock), bounds, {
+      prepare: (target, signal) => c.resolve(CREDENTIALS).prepare(target, signal),
+      admit: c.resolve(ADMIT),
+      // Asked when a dial begins: by then the session, which is made after the dialer, has had its links.
+      roundTripMs: () => c.resolve(SESSION).roundTripMs,
+    });
   });
   register(CONNECT_OPTIONS, (c) => new ConnectOptions(c.resolve(CORE), new SessionScope(sessions)));
   register(
@@ -181,12 +185,15 @@ function registerConnection(
   });
 }
 
-function registerFailback(register: Register, { failback, health }: ResolvedOptions): void {
+function registerFailback(register: Register, { dial, failback, health }: ResolvedOptions): void {
   register(FAILBACK, (c) => {
     const supervisor = c.resolve(SUPERVISOR);
     const connectOptions = c.resolve(CONNECT_OPTIONS);
     const core = c.resolve(CORE);
-    const network = part(c, tokens.network);
+    // As a fail-over dials, but for the credentials, which a probe has no use for.
+    const dialer = new RacingDialer(part(c, tokens.network), part(c, tokens.clock), dial, {
+      admit: c.resolve(ADMIT),
+    });
     const book = part(c, tokens.health);
     return new Failback({
       bounds: { ...failback, probeMs: health.probeMs },
@@ -198,7 +205,12 @@ function registerFailback(register: Register, { failback, health }: ResolvedOpti
       preferred: () => supervisor.preferred(),
       target: (endpoint) => connectOptions.target(endpoint),
       probe: async (target, signal) => {
-        new Spare({ target, transport: await network.open(target, signal) }).discard();
+        let failure: Error | undefined;
+        const dialed = await dialer.dial([target], signal, (_target, error) => {
+          failure = error;
+        });
+        if (!dialed) throw failure;
+        new Spare(dialed).discard();
       },
       observed: (id, ok) => book.probed(id, ok),
       move: (to, reason, how) => supervisor.move(to, reason, how),

@@ -1,11 +1,12 @@
 /**
- * Happy eyeballs over endpoints (RFC 8305 at the level of brokers): an endpoint that answers nothing costs one
- * stagger, not its time-out. Only transports race; nothing of MQTT is sent on a loser, so no session is taken over.
+ * Happy eyeballs over endpoints and over the addresses of each (RFC 8305): one that answers nothing costs a stagger,
+ * not its time-out. Only transports race; nothing of MQTT is sent on a loser, so no session is taken over (R153).
  */
-import { FailoverError } from '../errors.js';
-import { outcomeOf } from '../health/outcomes.js';
-import type { Clock, DialTarget, Network, Timer } from '../platform/ports.js';
+import type { Clock, DialTarget, HostAddress, Network } from '../platform/ports.js';
+import { type Admit, interleave } from './addresses.js';
+import { noAddress, transportError } from './dial-error.js';
 import type { Dialed, Dialer, DialFailure } from './dialer.js';
+import { type Contestant, type Defeat, race } from './race.js';
 
 /** Milliseconds and counts of {@link RacingDialer}; see `DialOptions`. */
 export interface RaceBounds {
@@ -14,27 +15,30 @@ export interface RaceBounds {
   readonly transportTimeoutMs: number;
 }
 
-/** Completes a target just before it is dialed. */
-export type Prepare = (target: DialTarget, signal: AbortSignal) => Promise<DialTarget>;
+/** What others have a say in; without a word of theirs, targets are dialed as they are, at all their addresses. */
+export interface DialPolicy {
+  /** Completes a target just before it is dialed, before its deadline starts to run. */
+  readonly prepare?: (target: DialTarget, signal: AbortSignal) => Promise<DialTarget>;
+  readonly admit?: Admit;
+  /** The smoothed round trip of the last link in milliseconds, where there was one. */
+  readonly roundTripMs?: () => number | undefined;
+}
+
+/** Milliseconds; a slow link makes the stagger no longer than this (RFC 8305 §8). */
+const MAX_ADAPTIVE_STAGGER_MS = 2_000;
 
 /** Starts the next candidate when the ones before it failed, or did not answer within the stagger. */
 export class RacingDialer implements Dialer {
   readonly #network: Network;
   readonly #clock: Clock;
   readonly #bounds: RaceBounds;
-  readonly #prepare: Prepare;
+  readonly #policy: DialPolicy;
 
-  /** @param prepare - Asked for the target of each attempt, before its deadline starts to run. */
-  constructor(
-    network: Network,
-    clock: Clock,
-    bounds: RaceBounds,
-    prepare: Prepare = async (target) => target,
-  ) {
+  constructor(network: Network, clock: Clock, bounds: RaceBounds, policy: DialPolicy = {}) {
     this.#network = network;
     this.#clock = clock;
     this.#bounds = bounds;
-    this.#prepare = prepare;
+    this.#policy = policy;
   }
 
   dial(
@@ -42,92 +46,69 @@ export class RacingDialer implements Dialer {
     signal: AbortSignal,
     onFailure: DialFailure,
   ): Promise<Dialed | undefined> {
-    return new Promise((resolve, reject) => {
-      const { staggerMs, race } = this.#bounds;
-      const running = new Set<AbortController>();
-      let next = 0;
-      let stagger: Timer | undefined;
-      let settled = false;
-
-      const settle = (outcome: () => void) => {
-        settled = true;
-        if (stagger) this.#clock.clearTimeout(stagger);
-        signal.removeEventListener('abort', onAbort);
-        for (const attempt of running) attempt.abort();
-        running.clear();
-        outcome();
-      };
-      const onAbort = () => settle(() => reject(signal.reason));
-      const startNext = () => {
-        // A listener that heard of the failure may have aborted the dial.
-        if (settled) return;
-        if (stagger) this.#clock.clearTimeout(stagger);
-        stagger = undefined;
-        const target = targets[next];
-        if (!target) {
-          if (running.size === 0) settle(() => resolve(undefined));
-          return;
-        }
-        next += 1;
-        const attempt = new AbortController();
-        running.add(attempt);
-        this.#open(target, attempt).then(
-          (dialed) => {
-            if (!running.delete(attempt)) dialed.transport.destroy();
-            else settle(() => resolve(dialed));
-          },
-          (error: Error) => {
-            if (!running.delete(attempt)) return;
-            onFailure(target, error);
-            startNext();
-          },
-        );
-        if (next < targets.length && running.size < race)
-          stagger = this.#clock.setTimeout(startNext, staggerMs);
-      };
-
-      if (signal.aborted) {
-        reject(signal.reason);
-        return;
-      }
-      signal.addEventListener('abort', onAbort);
-      startNext();
-    });
+    const { race: limit, transportTimeoutMs: deadlineMs } = this.#bounds;
+    const contestants = targets.map(
+      (target) => new Candidate(target, this.#network, this.#policy, deadlineMs, onFailure),
+    );
+    return race(contestants, { staggerMs: this.#staggerMs(), limit, deadlineMs }, this.#clock, signal);
   }
 
-  /** One candidate within its transport deadline; errors come out named and typed. */
-  async #open(candidate: DialTarget, attempt: AbortController): Promise<Dialed> {
-    const { transportTimeoutMs } = this.#bounds;
-    const { id } = candidate.endpoint;
-    const target = await this.#prepare(candidate, attempt.signal);
-    let timedOut = false;
-    const timer = this.#clock.setTimeout(() => {
-      timedOut = true;
-      attempt.abort();
-    }, transportTimeoutMs);
-    try {
-      return { target, transport: await this.#network.open(target, attempt.signal) };
-    } catch (cause) {
-      if (timedOut) {
-        const message = `No transport to ${id} within ${transportTimeoutMs} ms`;
-        const outcome = { kind: 'link', code: 'transport-timeout' } as const;
-        throw new FailoverError('ERR_TRANSPORT_TIMEOUT', message, { endpoint: id, retryable: true, outcome });
-      }
-      throw new FailoverError('ERR_TRANSPORT', `Cannot reach ${id}: ${reasonOf(cause)}`, {
-        endpoint: id,
-        retryable: true,
-        outcome: outcomeOf(cause, { kind: 'link', code: 'closed-before-connack' }),
-        cause,
-      });
-    } finally {
-      this.#clock.clearTimeout(timer);
-    }
+  /** An answer takes a round trip: on a slow link the default would start the next beside a good one (RFC 8305 §5). */
+  #staggerMs(): number {
+    const adapted = Math.min(2 * (this.#policy.roundTripMs?.() ?? 0), MAX_ADAPTIVE_STAGGER_MS);
+    return Math.max(this.#bounds.staggerMs, adapted);
   }
 }
 
-/** Node's errors for several addresses have an empty message and the reasons inside. */
-function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0)
-    return error.errors.map(reasonOf).join(', ');
-  return error instanceof Error && error.message !== '' ? error.message : String(error);
+/** One endpoint in the race; its ways are its addresses, or a single `undefined` where they are not known. */
+class Candidate implements Contestant<HostAddress | undefined, Dialed> {
+  readonly #candidate: DialTarget;
+  readonly #network: Network;
+  readonly #policy: DialPolicy;
+  readonly #deadlineMs: number;
+  readonly #onFailure: DialFailure;
+  /** The candidate as it is dialed. */
+  #target: DialTarget;
+
+  constructor(
+    candidate: DialTarget,
+    network: Network,
+    policy: DialPolicy,
+    deadlineMs: number,
+    onFailure: DialFailure,
+  ) {
+    this.#candidate = candidate;
+    this.#target = candidate;
+    this.#network = network;
+    this.#policy = policy;
+    this.#deadlineMs = deadlineMs;
+    this.#onFailure = onFailure;
+  }
+
+  async prepare(signal: AbortSignal): Promise<void> {
+    const { prepare } = this.#policy;
+    if (prepare) this.#target = await prepare(this.#candidate, signal);
+  }
+
+  async ways(signal: AbortSignal): Promise<[HostAddress | undefined, ...HostAddress[]]> {
+    const found = await this.#network.resolve?.(this.#target, signal);
+    if (!found) return [undefined];
+    const admitted = this.#policy.admit?.(this.#target, found) ?? found;
+    const [first, ...others] = interleave(admitted);
+    if (!first) throw noAddress(this.#target.endpoint, found);
+    return [first, ...others];
+  }
+
+  async go(address: HostAddress | undefined, signal: AbortSignal): Promise<Dialed> {
+    const target = this.#target;
+    return { target, transport: await this.#network.open(target, signal, address) };
+  }
+
+  lost(defeat: Defeat<HostAddress | undefined>): void {
+    this.#onFailure(this.#candidate, transportError(this.#candidate.endpoint.id, defeat, this.#deadlineMs));
+  }
+
+  discard({ transport }: Dialed): void {
+    transport.destroy();
+  }
 }

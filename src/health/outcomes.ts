@@ -230,9 +230,14 @@ const TLS_CODE =
  */
 export function outcomeOf(error: unknown, fallback: Outcome): Outcome {
   if (error instanceof AggregateError && error.errors.length > 0) {
-    // One per address of the endpoint: it is our network only if it is for each of them.
+    // One per address of the endpoint: it is our network only if it is for each of them, and who got further than to
+    // a socket speaks for the endpoint.
     const outcomes = error.errors.map((each) => outcomeOf(each, fallback));
-    return outcomes.find((each) => classify(each) !== 'all') ?? (outcomes[0] as Outcome);
+    const theirs = outcomes.filter((each) => classify(each) !== 'all');
+    const answered = (wanted: OutcomeKind) => theirs.find(({ kind }) => kind === wanted);
+    return (
+      answered('http') ?? answered('websocket') ?? answered('tls') ?? theirs[0] ?? (outcomes[0] as Outcome)
+    );
   }
   if (typeof error !== 'object' || error === null) return fallback;
   const { code, httpStatus, closeCode } = error as {

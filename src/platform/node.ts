@@ -5,8 +5,9 @@ import type { IClientOptions } from 'mqtt';
 import { createWebSocketStream, WebSocket, type ClientOptions as WebSocketOptions } from 'ws';
 import type { Endpoint } from '../endpoint.js';
 import { addressScope } from './node-address-scope.js';
+import { addressesOf, pick, pinned, SOCKET_OPTIONS, type SocketOptions } from './node-addresses.js';
 import { textStores } from './node-text-store.js';
-import type { Clock, DialTarget, Network, Platform, Random, Timer, Transport } from './ports.js';
+import type { Clock, DialTarget, HostAddress, Network, Platform, Random, Timer, Transport } from './ports.js';
 
 const clock: Clock = {
   now: () => performance.now(),
@@ -22,17 +23,45 @@ const random: Random = { next: () => Math.random() };
 class NodeNetwork implements Network {
   readonly schemes = new Set(['mqtt', 'mqtts', 'ws', 'wss'] as const);
 
-  open({ endpoint, options }: DialTarget, signal: AbortSignal): Promise<Transport> {
+  resolve({ endpoint, options }: DialTarget, signal: AbortSignal) {
+    return isWebSocket(endpoint) && opensOwnSocket(options)
+      ? Promise.resolve(undefined)
+      : addressesOf(endpoint.host, socketOptions(endpoint, options), signal);
+  }
+
+  open({ endpoint, options }: DialTarget, signal: AbortSignal, address?: HostAddress): Promise<Transport> {
+    const at = { ...socketOptions(endpoint, options), ...(address ? pinned(endpoint.host, address) : {}) };
+    const { host, port } = endpoint;
     switch (endpoint.scheme) {
       case 'mqtt':
-        return openSocket(() => connectTcp({ host: endpoint.host, port: endpoint.port }), 'connect', signal);
+        return openSocket(() => connectTcp({ host, port, ...at }), 'connect', signal);
       case 'mqtts':
-        return openSocket(() => connectTls(tlsOptions(endpoint, options)), 'secureConnect', signal);
+        return openSocket(
+          () => connectTls({ ...tlsOptions(endpoint, options), ...at }),
+          'secureConnect',
+          signal,
+        );
       case 'ws':
       case 'wss':
-        return openWebSocket(endpoint, options, signal);
+        return openWebSocket(endpoint, options, at, signal);
     }
   }
+}
+
+function isWebSocket({ scheme }: Endpoint): boolean {
+  return scheme === 'ws' || scheme === 'wss';
+}
+
+/** Whether the application brings a proxy or sockets of its own, which find the broker in their own way. */
+function opensOwnSocket({ createWebsocket, wsOptions }: IClientOptions): boolean {
+  const { agent, createConnection, socketPath } = (wsOptions ?? {}) as Record<string, unknown>;
+  return [createWebsocket, agent, createConnection, socketPath].some(Boolean);
+}
+
+/** What the application has set for sockets: for all transports, and in `wsOptions` for WebSockets. */
+function socketOptions(endpoint: Endpoint, options: IClientOptions): SocketOptions {
+  const own = pick(options, SOCKET_OPTIONS);
+  return isWebSocket(endpoint) ? { ...own, ...pick(options.wsOptions ?? {}, SOCKET_OPTIONS) } : own;
 }
 
 /**
@@ -102,10 +131,15 @@ function closeError(code: number): Error {
 /** TLS options that MQTT.js hands on to `ws`. */
 const WSS_OPTIONS = ['rejectUnauthorized', 'ca', 'cert', 'key', 'pfx', 'passphrase', 'servername'] as const;
 
-function openWebSocket(endpoint: Endpoint, options: IClientOptions, signal: AbortSignal): Promise<Transport> {
+function openWebSocket(
+  endpoint: Endpoint,
+  options: IClientOptions,
+  at: SocketOptions,
+  signal: AbortSignal,
+): Promise<Transport> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
-    const socket = createWebSocket(endpoint, options);
+    const socket = createWebSocket(endpoint, options, at);
     const settle = () => {
       signal.removeEventListener('abort', onAbort);
       socket.removeListener('open', onOpen);
@@ -145,7 +179,11 @@ function openWebSocket(endpoint: Endpoint, options: IClientOptions, signal: Abor
   });
 }
 
-function createWebSocket({ url, path, scheme }: Endpoint, options: IClientOptions): WebSocket {
+function createWebSocket(
+  { url, path, scheme }: Endpoint,
+  options: IClientOptions,
+  at: SocketOptions,
+): WebSocket {
   const { protocolId, protocolVersion, wsOptions, transformWsUrl, createWebsocket } = options;
   const subprotocol = protocolId === 'MQIsdp' && protocolVersion === 3 ? 'mqttv3.1' : 'mqtt';
   const plain = url.replace(/^(\w+:\/\/[^/]+).*/, `$1${path}`);
@@ -153,11 +191,7 @@ function createWebSocket({ url, path, scheme }: Endpoint, options: IClientOption
   if (createWebsocket)
     return createWebsocket(target, [subprotocol], { ...options, wsOptions: wsOptions ?? {} });
   const tls = scheme === 'wss' ? pick(options, WSS_OPTIONS) : {};
-  return new WebSocket(target, [subprotocol], { ...tls, ...wsOptions } as WebSocketOptions);
-}
-
-function pick(options: object, names: readonly string[]): object {
-  return Object.fromEntries(Object.entries(options).filter(([name]) => names.includes(name)));
+  return new WebSocket(target, [subprotocol], { ...tls, ...wsOptions, ...at } as WebSocketOptions);
 }
 
 /** The runtime of Node. */

@@ -68,15 +68,30 @@ export interface DialTarget {
   readonly expiresAt?: number;
 }
 
+/** One address of a host. */
+export interface HostAddress {
+  /** As text, without brackets. */
+  readonly address: string;
+  readonly family: 4 | 6;
+}
+
 /** Opens transports. */
 export interface Network {
   /** Schemes this runtime can dial. */
   readonly schemes: ReadonlySet<Scheme>;
   /**
+   * All addresses of the target's host in the resolver's order, as the system finds them (R33); an address is its own.
+   * `undefined`, like the lack of this method, where the name is resolved elsewhere: by a browser, a proxy, or a socket
+   * of the application's own. Rejects with the platform's error, or when `signal` is aborted.
+   */
+  resolve?(target: DialTarget, signal: AbortSignal): Promise<readonly HostAddress[] | undefined>;
+  /**
    * Opens a transport, or rejects with the platform's error. Aborting `signal` closes whatever was opened so far
    * and rejects.
+   *
+   * @param address - The one to use, of those that `resolve` named. Names in TLS and HTTP stay the endpoint's.
    */
-  open(target: DialTarget, signal: AbortSignal): Promise<Transport>;
+  open(target: DialTarget, signal: AbortSignal, address?: HostAddress): Promise<Transport>;
 }
 
 /**

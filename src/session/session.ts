@@ -46,6 +46,7 @@ export class Session {
   #connackTimer: Timer | undefined;
   #openedAt = 0;
   #liveness: Liveness | undefined;
+  #lastRoundTripMs: number | undefined;
   /** Why the connection is about to end, as the broker or a deadline said it. */
   #verdict: FailoverError | undefined;
 
@@ -59,6 +60,11 @@ export class Session {
   /** Whether MQTT packets may be exchanged. */
   get isOpen(): boolean {
     return this.#phase === 'open';
+  }
+
+  /** The smoothed round trip of this link in milliseconds, or of the last one; `undefined` before the first. */
+  get roundTripMs(): number | undefined {
+    return this.#liveness?.roundTripMs ?? this.#lastRoundTripMs;
   }
 
   /** For MQTT.js's stream builder: the stream of the connection that {@link open} is making. */
@@ -236,6 +242,7 @@ export class Session {
   }
 
   #disarm(): void {
+    this.#lastRoundTripMs = this.roundTripMs;
     this.#liveness?.stop();
     this.#liveness = undefined;
     if (this.#connackTimer) this.#clock.clearTimeout(this.#connackTimer);

@@ -47,6 +47,8 @@ export function supervisorOf({ network, ...setup }: SupervisorSetup): Supervisor
     ...setup,
     selector: orderedSelector(),
     health: new HealthBook(health, clock, random, events),
-    dialer: new RacingDialer(network, clock, race, (target, signal) => credentials.prepare(target, signal)),
+    dialer: new RacingDialer(network, clock, race, {
+      prepare: (target, signal) => credentials.prepare(target, signal),
+    }),
   });
 }
