@@ -17,7 +17,8 @@ const HANDSHAKE_MS = 60;
 /** Filling takes two connections on today's kernels; with this many the queue is not short at all. */
 const MOST_FILLERS = 16;
 
-const LISTENER_SOURCE = `require('node:net').createServer().listen({ port: 0, host: '${HOST}', backlog: 1 },
+const listenerSource = (host: string, port: number) =>
+  `require('node:net').createServer().listen({ port: ${port}, host: '${host}', backlog: 1 },
   function () { process.stdout.write(String(this.address().port)); });`;
 
 export interface Blackhole extends AsyncDisposable {
@@ -25,8 +26,18 @@ export interface Blackhole extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-export async function blackhole(): Promise<Blackhole> {
-  const child = spawn(process.execPath, ['-e', LISTENER_SOURCE], { stdio: ['ignore', 'pipe', 'inherit'] });
+export interface BlackholeOptions {
+  /** 127.0.0.1 or ::1. */
+  readonly host?: string;
+  readonly port?: number;
+}
+
+export async function blackhole({
+  host = HOST,
+  port: wanted = 0,
+}: BlackholeOptions = {}): Promise<Blackhole> {
+  const source = listenerSource(host, wanted);
+  const child = spawn(process.execPath, ['-e', source], { stdio: ['ignore', 'pipe', 'inherit'] });
   const killOnExit = () => child.kill('SIGKILL');
   // A test run that is cut short must not leave a stopped process behind.
   process.on('exit', killOnExit);
@@ -43,7 +54,7 @@ export async function blackhole(): Promise<Blackhole> {
     do {
       if (fillers.length === MOST_FILLERS)
         throw new Error('the backlog never fills: no black hole on this system');
-      fillers.push(connect(port, HOST).on('error', () => {}));
+      fillers.push(connect(port, host).on('error', () => {}));
     } while (await connects(fillers.at(-1) as Socket));
     return { port, close, [Symbol.asyncDispose]: close };
   } catch (error) {

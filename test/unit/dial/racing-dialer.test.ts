@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Dialed } from '../../../src/dial/dialer.js';
-import { RacingDialer } from '../../../src/dial/racing-dialer.js';
+import { type DialPolicy, RacingDialer } from '../../../src/dial/racing-dialer.js';
 import { FailoverError } from '../../../src/errors.js';
 import { settle, VirtualClock } from '../../support/virtual-clock.js';
 import { type DialAnswer, endpoint, FakeNetwork } from '../fakes/fake-network.js';
@@ -11,19 +11,27 @@ const BOUNDS = { staggerMs: 250, race: 3, transportTimeoutMs: 5_000 };
 const refused = new Error('ECONNREFUSED');
 
 /** Dials `answers` in the order of their names, and records what happens. */
-function world(answers: Record<string, DialAnswer>, bounds: Partial<typeof BOUNDS> = {}) {
+function world(
+  answers: Record<string, DialAnswer>,
+  bounds: Partial<typeof BOUNDS> = {},
+  { hosts = {}, ...policy }: DialPolicy & { hosts?: Record<string, readonly string[] | Error> } = {},
+) {
   const clock = new VirtualClock();
   const network = new FakeNetwork(clock);
   for (const [id, answer] of Object.entries(answers)) network.answer(id, answer);
+  for (const [id, addresses] of Object.entries(hosts)) network.host(id, addresses);
   const abort = new AbortController();
   const failures: string[] = [];
   const errors: FailoverError[] = [];
-  const dialer = new RacingDialer(network, clock, { ...BOUNDS, ...bounds });
+  const dialer = new RacingDialer(network, clock, { ...BOUNDS, ...bounds }, policy);
   const hooks = { onFailure: () => {} };
   const result: { won?: string | undefined; rejected?: unknown; dialed?: Dialed | undefined } = {};
   dialer
     .dial(
-      Object.keys(answers).map((id) => ({ endpoint: endpoint(id), options: {} })),
+      [...new Set(Object.keys(answers).map((name) => name.replace(/\/.*/, '')))].map((id) => ({
+        endpoint: endpoint(id),
+        options: {},
+      })),
       abort.signal,
       (target, error) => {
         failures.push(target.endpoint.id);
@@ -199,5 +207,227 @@ describe('aborting a dial', () => {
     assert.deepEqual(network.openIds, []);
     assert.deepEqual(network.log, ['a@0']);
     assert.equal(clock.pending, 0);
+  });
+});
+
+/** An error as Node's sockets have them. */
+const coded = (code: string) => Object.assign(new Error(`connect ${code}`), { code });
+
+describe('an endpoint with several addresses', () => {
+  const hosts = { a: ['192.0.2.1', '192.0.2.2', '2001:db8::1', '2001:db8::2'] };
+
+  test('is dialed at all of them, families in turn, IPv6 first, in the order of the resolver', async () => {
+    const { clock, network } = world({ a: 'open', 'a/2001:db8::1': coded('ECONNREFUSED') }, {}, { hosts });
+    await clock.advance(0);
+    assert.deepEqual(network.log, ['a/2001:db8::1@0', 'a/192.0.2.1@0']);
+    const silent = world(
+      Object.fromEntries(hosts.a.map((address) => [`a/${address}`, 'silent'])),
+      { race: 9 },
+      { hosts },
+    );
+    await silent.clock.advance(2_000);
+    assert.deepEqual(silent.network.log, [
+      'a/2001:db8::1@0',
+      'a/192.0.2.1@250',
+      'a/2001:db8::2@500',
+      'a/192.0.2.2@750',
+    ]);
+  });
+
+  test('costs one stagger when IPv6 is a black hole, and the next endpoint is not dialed', async () => {
+    const { clock, network, result } = world(
+      { 'a/2001:db8::1': 'silent', 'a/192.0.2.1': { afterMs: 20, gives: 'open' }, b: 'open' },
+      {},
+      { hosts },
+    );
+    await clock.advance(270);
+    assert.deepEqual([result.won, network.openIds], ['a', ['a/192.0.2.1']]);
+    assert.deepEqual(
+      network.dials.map(({ aborted }) => aborted),
+      [true, false],
+    );
+    assert.equal(clock.pending, 0);
+  });
+
+  test('fails once, with an error that names each address and a cause for each', async () => {
+    const { clock, failures, errors } = world(
+      {
+        'a/2001:db8::1': coded('ENETUNREACH'),
+        'a/192.0.2.1': coded('ECONNREFUSED'),
+        'a/2001:db8::2': coded('ENETUNREACH'),
+        'a/192.0.2.2': new Error('odd'),
+      },
+      {},
+      { hosts },
+    );
+    await clock.advance(0);
+    assert.deepEqual(failures, ['a']);
+    assert.deepEqual(
+      errors.map(({ code, message }) => [code, message]),
+      [
+        [
+          'ERR_TRANSPORT',
+          'Cannot reach a: 2001:db8::1 ENETUNREACH, 192.0.2.1 ECONNREFUSED, 2001:db8::2 ENETUNREACH, 192.0.2.2 odd',
+        ],
+      ],
+    );
+    assert.equal((errors[0]?.cause as AggregateError | undefined)?.errors.length, 4);
+    // We have no IPv6; it is the refusal that says something of the endpoint.
+    assert.deepEqual(errors[0]?.outcome, { kind: 'socket', code: 'ECONNREFUSED' });
+  });
+
+  test('without a route to any of them is not to blame', async () => {
+    const { clock, errors } = world(
+      { 'a/2001:db8::1': coded('ENETUNREACH'), 'a/192.0.2.1': coded('ENETUNREACH') },
+      {},
+      { hosts: { a: ['192.0.2.1', '2001:db8::1'] } },
+    );
+    await clock.advance(0);
+    assert.equal(errors[0]?.outcome?.code, 'ENETUNREACH');
+  });
+
+  test('is judged by the address that got furthest', async () => {
+    const unauthorised = Object.assign(new Error('HTTP status 401'), { httpStatus: 401 });
+    const { clock, errors } = world(
+      { 'a/2001:db8::1': coded('ECONNREFUSED'), 'a/192.0.2.1': unauthorised },
+      {},
+      { hosts: { a: ['192.0.2.1', '2001:db8::1'] } },
+    );
+    await clock.advance(0);
+    assert.deepEqual(errors[0]?.outcome, { kind: 'http', code: 401 });
+  });
+
+  test('has one deadline for all of them, and says what each came to', async () => {
+    const { clock, errors } = world(
+      { 'a/2001:db8::1': 'silent', 'a/192.0.2.1': coded('ECONNREFUSED') },
+      {},
+      { hosts: { a: ['192.0.2.1', '2001:db8::1'] } },
+    );
+    await clock.advance(5_000);
+    assert.deepEqual(
+      errors.map(({ code, message, outcome }) => [code, message, outcome?.code]),
+      [
+        [
+          'ERR_TRANSPORT_TIMEOUT',
+          'No transport to a within 5000 ms: 192.0.2.1 ECONNREFUSED, 2001:db8::1 no answer',
+          'transport-timeout',
+        ],
+      ],
+    );
+    assert.equal(clock.pending, 0);
+  });
+
+  test('is dialed at no more than sixteen, and names four of them', async () => {
+    const many = Array.from({ length: 40 }, (_, at) => `192.0.2.${at + 1}`);
+    const answers = Object.fromEntries(many.map((address) => [`a/${address}`, coded('ECONNREFUSED')]));
+    const { clock, network, errors } = world(answers, {}, { hosts: { a: many } });
+    await clock.advance(0);
+    assert.equal(network.dials.length, 16);
+    assert.match(errors[0]?.message ?? '', /^Cannot reach a: (192\.0\.2\.\d ECONNREFUSED,? ){4}and 12 more$/);
+  });
+
+  test('that cannot be resolved fails with the error of the resolver', async () => {
+    const { clock, errors, result } = world(
+      { a: 'open', b: 'open' },
+      {},
+      { hosts: { a: coded('ENOTFOUND') } },
+    );
+    await clock.advance(0);
+    assert.deepEqual(errors[0]?.outcome, { kind: 'socket', code: 'ENOTFOUND' });
+    assert.equal(result.won, 'b');
+  });
+
+  test('that has no address fails, and says so', async () => {
+    const { clock, errors } = world({ a: 'open' }, {}, { hosts: { a: [] } });
+    await clock.advance(0);
+    assert.equal(errors[0]?.message, 'Cannot reach a: a.test has no address');
+  });
+});
+
+describe('a policy for addresses', () => {
+  const hosts = { a: ['192.0.2.1', '169.254.169.254'] };
+
+  test('is asked before anything is opened, and what it leaves out is not dialed', async () => {
+    const { clock, network, result } = world(
+      { 'a/169.254.169.254': 'open', 'a/192.0.2.1': 'open' },
+      {},
+      {
+        hosts,
+        admit: ({ endpoint: { id } }, addresses) => {
+          assert.equal(id, 'a');
+          return addresses.filter(({ address }) => !address.startsWith('192'));
+        },
+      },
+    );
+    await clock.advance(0);
+    assert.deepEqual([result.won, network.log], ['a', ['a/169.254.169.254@0']]);
+  });
+
+  test('that refuses all of them fails the endpoint, and names host and addresses', async () => {
+    const { clock, network, errors } = world({ a: 'open' }, {}, { hosts, admit: () => [] });
+    await clock.advance(0);
+    assert.deepEqual(network.log, []);
+    assert.deepEqual(
+      errors.map(({ code, message }) => [code, message]),
+      [
+        [
+          'ERR_TRANSPORT',
+          'Cannot reach a: no address of a.test may be dialed from here: 192.0.2.1, 169.254.169.254',
+        ],
+      ],
+    );
+  });
+
+  test('may say why in an error of its own', async () => {
+    const why = new FailoverError('ERR_TRANSPORT', 'a.test leads to this machine', { endpoint: 'a' });
+    const { clock, errors } = world(
+      { a: 'open' },
+      {},
+      {
+        hosts,
+        admit: () => {
+          throw why;
+        },
+      },
+    );
+    await clock.advance(0);
+    assert.deepEqual(errors, [why]);
+  });
+});
+
+describe('the stagger', () => {
+  for (const [roundTripMs, expected] of [
+    [undefined, 250],
+    [100, 250],
+    [400, 800],
+    [5_000, 2_000],
+  ] as const) {
+    test(`is ${expected} ms after a round trip of ${roundTripMs} ms`, async () => {
+      const { clock, network } = world({ a: 'silent', b: 'silent' }, {}, { roundTripMs: () => roundTripMs });
+      await clock.advance(expected);
+      assert.deepEqual(network.log, ['a@0', `b@${expected}`]);
+    });
+  }
+
+  test('is never shorter than asked for, and is measured anew for each dial', async () => {
+    let roundTripMs = 400;
+    const clock = new VirtualClock();
+    const network = new FakeNetwork(clock);
+    network.answer('a', 'silent');
+    const bounds = { ...BOUNDS, staggerMs: 3_000 };
+    const dialer = new RacingDialer(network, clock, bounds, { roundTripMs: () => roundTripMs });
+    const targets = ['a', 'b'].map((id) => ({ endpoint: endpoint(id), options: {} }));
+    const dial = () => void dialer.dial(targets, new AbortController().signal, () => {});
+    dial();
+    await clock.advance(3_000);
+    assert.deepEqual(network.log, ['a@0', 'b@3000']);
+    roundTripMs = 600;
+    const quick = new RacingDialer(network, clock, BOUNDS, { roundTripMs: () => roundTripMs });
+    void quick.dial(targets, new AbortController().signal, () => {});
+    await clock.advance(1_200);
+    roundTripMs = 0;
+    void quick.dial(targets, new AbortController().signal, () => {});
+    await clock.advance(250);
+    assert.deepEqual(network.log.slice(2), ['a@3000', 'b@4200', 'a@4200', 'b@4450']);
   });
 });

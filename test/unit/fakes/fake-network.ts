@@ -4,6 +4,7 @@ import { createEndpoint, type Endpoint, type EndpointInit } from '../../../src/e
 import type {
   Clock,
   DialTarget,
+  HostAddress,
   Network,
   Timer,
   Transport,
@@ -78,6 +79,7 @@ export type DialAnswer =
 
 /** One dial as the network saw it. */
 export interface Dial {
+  /** The endpoint's id, with `/` and the address where there are several. */
   readonly id: string;
   /** Milliseconds since the network was made. */
   readonly at: number;
@@ -91,10 +93,20 @@ export class FakeNetwork implements Network {
   readonly #clock: Clock;
   readonly #startedAt: number;
   readonly #answers = new Map<string, DialAnswer>();
+  readonly #addresses = new Map<string, readonly HostAddress[] | Error>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
     this.#startedAt = clock.now();
+  }
+
+  /** The host of endpoint `id` has these addresses, or cannot be resolved; each answers as `id/address`. */
+  host(id: string, addresses: readonly string[] | Error): void {
+    const entries =
+      addresses instanceof Error
+        ? addresses
+        : addresses.map((address): HostAddress => ({ address, family: address.includes(':') ? 6 : 4 }));
+    this.#addresses.set(id, entries);
   }
 
   /** From now on; endpoints that were not told open at once. */
@@ -112,15 +124,22 @@ export class FakeNetwork implements Network {
     return this.dials.filter(({ transport }) => transport && !transport.destroyed).map(({ id }) => id);
   }
 
-  open({ endpoint }: DialTarget, signal: AbortSignal): Promise<Transport> {
+  async resolve({ endpoint }: DialTarget): Promise<readonly HostAddress[] | undefined> {
+    const found = this.#addresses.get(endpoint.id);
+    if (found instanceof Error) throw found;
+    return found;
+  }
+
+  open({ endpoint }: DialTarget, signal: AbortSignal, address?: HostAddress): Promise<Transport> {
+    const id = address ? `${endpoint.id}/${address.address}` : endpoint.id;
     const dial: Dial = {
-      id: endpoint.id,
+      id,
       at: this.#clock.now() - this.#startedAt,
       aborted: false,
       transport: undefined,
     };
     this.dials.push(dial);
-    const answer = this.#answers.get(endpoint.id) ?? 'open';
+    const answer = this.#answers.get(id) ?? 'open';
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
       let timer: Timer | undefined;

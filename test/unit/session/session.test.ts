@@ -113,6 +113,25 @@ describe('opening', () => {
 });
 
 describe('an open link', () => {
+  test('tells its round trip, also when it has ended', async () => {
+    const { clock, session, open } = world();
+    assert.equal(session.roundTripMs, undefined);
+    const transport = open();
+    await settle();
+    assert.equal(session.roundTripMs, 0);
+    session.packetSent({ cmd: 'pingreq' });
+    await clock.advance(80);
+    session.packetReceived({ cmd: 'pingresp' });
+    // RFC 6298: an eighth of the new sample.
+    assert.equal(session.roundTripMs, 10);
+    transport.hangUp();
+    await settle();
+    assert.equal(session.roundTripMs, 10);
+    open();
+    assert.equal(session.roundTripMs, 10);
+    session.abandon();
+  });
+
   test('ends once, with the cause', async () => {
     const { clock, session, log, errors, open } = world();
     const transport = open();
