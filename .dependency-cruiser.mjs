@@ -25,6 +25,7 @@ export default {
     only('di/', ['tsyringe', 'reflect-metadata'], 'Only src/di knows the container.'),
     only('delivery/replayer\\.ts', ['p-queue'], 'Only the replayer schedules with p-queue.'),
     only('platform/', ['ws'], 'Only src/platform opens sockets.'),
+    only('discovery/dns/decode\\.ts', ['dns-packet', 'buffer'], 'Loaded lazily, in one place.'),
     {
       name: 'node-has-one-home',
       comment: 'Only src/platform knows where it runs.',

@@ -5,7 +5,11 @@ import type { BrokersInput } from './brokers.js';
 import type { OverflowPolicy } from './delivery/outbox.js';
 import type { OverrideContainer } from './di/tokens.js';
 import type { CredentialsProvider } from './dial/credentials.js';
+import { parseDohUrl } from './discovery/dns/doh.js';
+import { parseDnsServer } from './discovery/dns/server-address.js';
+import { checkAllowedHosts } from './discovery/host-policy.js';
 import { describe, FailoverError, optionError } from './errors.js';
+import type { DnsServer } from './platform/ports.js';
 import type { Selector } from './selection/selector.js';
 
 /** How dials are paced and bounded. */
@@ -106,12 +110,26 @@ export interface OutboxOptions {
 
 /** How endpoints are found and which of them may be used. */
 export interface DiscoveryOptions {
-  readonly dns?: { readonly servers?: readonly string[]; readonly doh?: string };
+  /** How SRV records are asked for. */
+  readonly dns?: {
+    /** DNS servers as `host`, `host:port` or `[IPv6]:port`, asked in this order. Node only. @defaultValue the system's */
+    readonly servers?: readonly string[];
+    /** URL of a DNS-over-HTTPS server, asked instead of any other; browsers need one, as they have no other way. */
+    readonly doh?: string;
+  };
   readonly registry?: { readonly headers?: unknown; readonly pollMs?: number; readonly push?: boolean };
   readonly topic?: string;
-  /** Milliseconds between refreshes of a list that can change, at least 1000. @defaultValue 30000 */
+  /**
+   * Milliseconds between refreshes of a list that can change, at least 1000. A list that has a TTL, as that of SRV, is
+   * refreshed after it instead, but not sooner than after this long, nor than after 60 s if this is longer.
+   * @defaultValue 30000; SRV: 60000
+   */
   readonly refreshMs?: number;
   readonly lastKnownGood?: string | false;
+  /**
+   * Hosts that DNS may name: exact, or `*.example.com` for all below. @defaultValue for SRV, hosts below the parent of
+   * the domain, or below the domain itself if it has fewer than three labels
+   */
   readonly allowedHosts?: readonly string[];
   readonly maxEndpoints?: number;
 }
@@ -166,7 +184,12 @@ export interface ResolvedOptions {
     readonly concurrency: number;
     readonly perSecond: number;
   };
-  readonly discovery: { readonly refreshMs: number };
+  readonly discovery: {
+    readonly refreshMs: number | undefined;
+    readonly servers: readonly DnsServer[] | undefined;
+    readonly doh: URL | undefined;
+    readonly allowedHosts: readonly string[] | undefined;
+  };
   /** False for `reconnectPeriod: 0`: one pass over the endpoints, and no reconnection. */
   readonly reconnect: boolean;
   /** MQTT.js's `connectTimeout`, if given: caps transport and CONNACK together. */
@@ -189,6 +212,9 @@ const oneOf = <const T extends string[]>(...names: T) =>
 const text = (what = 'a non-empty string') => v.optional(v.pipe(v.string(what), v.minLength(1, what)));
 const group = <T extends v.ObjectEntries>(entries: T) =>
   v.optional(v.strictObject(entries, (issue) => (issue.expected === 'never' ? UNKNOWN : 'an object')));
+
+const nonEmptyList = (what: string) =>
+  v.optional(v.pipe(v.array(v.string('a string'), what), v.minLength(1, `${what}, not an empty one`)));
 
 const UNKNOWN = 'unknown';
 const share = 'a number from 0 to 1';
@@ -249,14 +275,14 @@ const GROUPS = v.object({
   }),
   discovery: group({
     dns: group({
-      servers: v.optional(v.array(v.string('a string'), 'an array of `host:port`')),
+      servers: nonEmptyList('an array of DNS servers such as `host:port`'),
       doh: text('an https URL'),
     }),
     registry: group({ headers: v.optional(v.unknown()), pollMs: ms(1_000), push: flag }),
     topic: text(),
     refreshMs: ms(1_000),
     lastKnownGood: v.optional(v.union([v.string(), v.literal(false)], 'a path or name, or false')),
-    allowedHosts: v.optional(v.array(v.string('a string'), 'an array of host names')),
+    allowedHosts: nonEmptyList('an array of host names'),
     maxEndpoints: count(1),
   }),
   tabs: oneOf('separate', 'shared'),
@@ -272,11 +298,9 @@ const NOT_YET: readonly string[] = [
   'outbox.store',
   'outbox.codec',
   'outbox.dedupId',
-  'discovery.dns',
   'discovery.registry',
   'discovery.topic',
   'discovery.lastKnownGood',
-  'discovery.allowedHosts',
   'discovery.maxEndpoints',
 ];
 
@@ -352,7 +376,12 @@ export function resolveOptions(options: FailoverOptions, defaults: PlatformDefau
       concurrency: outbox.replay?.concurrency ?? 100,
       perSecond: outbox.replay?.perSecond ?? Number.POSITIVE_INFINITY,
     },
-    discovery: { refreshMs: discovery.refreshMs ?? 30_000 },
+    discovery: {
+      refreshMs: discovery.refreshMs,
+      servers: discovery.dns?.servers?.map((text, i) => parseDnsServer(text, `discovery.dns.servers[${i}]`)),
+      doh: discovery.dns?.doh === undefined ? undefined : parseDohUrl(discovery.dns.doh),
+      allowedHosts: discovery.allowedHosts && checkAllowedHosts(discovery.allowedHosts),
+    },
     reconnect: reconnectPeriod !== 0,
     attemptTimeoutMs: connectTimeout ?? Number.POSITIVE_INFINITY,
     overrides: options.overrides,

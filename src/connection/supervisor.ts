@@ -482,11 +482,7 @@ export class Supervisor {
       this.#enter({ name: 'failed' }, error.message);
       return;
     }
-    if (watcher.current) {
-      watcher.refresh().catch(() => {
-        // Reported by the watcher as `discovery-error`.
-      });
-    }
+    if (watcher.current) watcher.rescan();
     if (pass.conclusion === 'unauthorised')
       this.#wait(this.#pacing.afterRefusal(), error.message, 'auth-wait');
     else this.#wait(this.#pacing.afterFailedPass(), error.message);

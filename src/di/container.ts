@@ -24,7 +24,7 @@ import type { Admit } from '../dial/addresses.js';
 import { Credentials } from '../dial/credentials.js';
 import { RacingDialer } from '../dial/racing-dialer.js';
 import { Spare } from '../dial/spare.js';
-import { createResolver } from '../discovery/create-resolver.js';
+import { createResolver, type ResolverDeps } from '../discovery/create-resolver.js';
 import { Watcher } from '../discovery/watcher.js';
 import type { Endpoint } from '../endpoint.js';
 import { Engine } from '../engine.js';
@@ -32,7 +32,7 @@ import type { EventSink } from '../events.js';
 import { HealthBook } from '../health/health-book.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';
 import type { ResolvedOptions } from '../options.js';
-import type { Network, Platform } from '../platform/ports.js';
+import type { Clock, Network, Platform } from '../platform/ports.js';
 import { clientIdSelector, orderedSelector, randomSelector, type Selector } from '../selection/selector.js';
 import { ConnectOptions } from '../session/connect-options.js';
 import { Session } from '../session/session.js';
@@ -70,8 +70,9 @@ export function composeClient(
   options: ResolvedOptions,
   platform: Platform,
 ): Composition {
-  // Sources that this version does not have are refused now, before any I/O.
-  const resolver = createResolver(brokers);
+  const resolverWith = (clock: Clock) => createResolver(brokers, resolverDeps(options, platform, clock));
+  // What cannot be resolved here is refused now, before any I/O.
+  resolverWith(platform.clock);
   const inFlight = new InFlight();
   return {
     inFlight,
@@ -84,14 +85,14 @@ export function composeClient(
       register(tokens.clock, () => platform.clock);
       register(tokens.random, () => platform.random);
       register(tokens.network, () => platform.network);
-      register(tokens.resolver, () => resolver);
+      register(tokens.resolver, (c) => resolverWith(part(c, tokens.clock)));
       register(CORE, () => core);
       register(EVENTS, () => events);
       register(IN_FLIGHT, () => inFlight);
       registerConnection(register, options);
       registerFailback(register, options);
       registerRenewal(register);
-      registerDiscovery(register, options, brokers.kind !== 'static');
+      registerDiscovery(register, options, brokers.kind);
       registerDelivery(register, options, platform.byteLength);
       register(ENGINE, (c) => {
         return new Engine({
@@ -233,7 +234,25 @@ function registerRenewal(register: Register): void {
   });
 }
 
-function registerDiscovery(register: Register, { discovery }: ResolvedOptions, canChange: boolean): void {
+function resolverDeps(
+  { discovery, mqtt }: ResolvedOptions,
+  { dns, fetch }: Platform,
+  clock: Clock,
+): ResolverDeps {
+  const { servers, doh, allowedHosts } = discovery;
+  return { clock, fetch, dns, servers, doh, allowedHosts, log: (message) => mqtt.log?.(message) };
+}
+
+/** Milliseconds between questions to a source that says nothing of it: SRV has TTLs, and 60 s is their floor (R16). */
+const REFRESH_MS: Readonly<Partial<Record<ParsedBrokers['kind'], number>>> = { srv: 60_000 };
+const DEFAULT_REFRESH_MS = 30_000;
+
+function registerDiscovery(
+  register: Register,
+  { discovery }: ResolvedOptions,
+  kind: ParsedBrokers['kind'],
+): void {
+  const refreshMs = discovery.refreshMs ?? REFRESH_MS[kind] ?? DEFAULT_REFRESH_MS;
   register(
     WATCHER,
     (c) =>
@@ -242,7 +261,7 @@ function registerDiscovery(register: Register, { discovery }: ResolvedOptions, c
         clock: part(c, tokens.clock),
         random: part(c, tokens.random),
         events: c.resolve(EVENTS),
-        refreshMs: canChange ? discovery.refreshMs : undefined,
+        refreshMs: kind === 'static' ? undefined : refreshMs,
       }),
   );
 }

@@ -1,14 +1,18 @@
 /** From parsed `brokers` to the resolver that serves them. */
 import { type ParsedBrokers, parseBrokerList } from '../brokers.js';
 import { FailoverError } from '../errors.js';
+import { createSrvResolver, type SrvDeps } from './dns/create-srv-resolver.js';
 import type { EndpointSet, Resolver } from './resolver.js';
 
+/** What the sources need beside what the user wrote for `brokers`. */
+export type ResolverDeps = SrvDeps;
+
 /**
- * Makes the resolver for `brokers`.
+ * Makes the resolver for `brokers`. No I/O.
  *
- * @throws {@link FailoverError} `ERR_OPTION` for the sources that this version cannot serve yet.
+ * @throws {@link FailoverError} `ERR_OPTION` for what this runtime, or this version, cannot serve.
  */
-export function createResolver(brokers: ParsedBrokers): Resolver {
+export function createResolver(brokers: ParsedBrokers, deps: ResolverDeps): Resolver {
   switch (brokers.kind) {
     case 'static': {
       const set: EndpointSet = Object.freeze({ endpoints: brokers.endpoints, source: 'static' });
@@ -24,6 +28,7 @@ export function createResolver(brokers: ParsedBrokers): Resolver {
     case 'resolver':
       return { resolve: async (signal) => checkSet(await brokers.resolver.resolve(signal)) };
     case 'srv':
+      return createSrvResolver(brokers, deps);
     case 'registry':
     case 'composite':
       throw new FailoverError(
@@ -34,7 +39,6 @@ export function createResolver(brokers: ParsedBrokers): Resolver {
 }
 
 const LATER = {
-  srv: 'DNS SRV discovery',
   registry: 'a registry endpoint',
   composite: 'several sources',
 } as const;

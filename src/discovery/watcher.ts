@@ -20,12 +20,25 @@ export interface WatcherDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly events: EventSink;
-  /** Milliseconds between refreshes while started; `undefined` for sources that cannot change. */
+  /**
+   * Milliseconds between refreshes while started; `undefined` for sources that cannot change. Where answers have a
+   * TTL, its lower bound instead, up to {@link MIN_TTL_MS}.
+   */
   readonly refreshMs: number | undefined;
 }
 
 /** Polls of a fleet must not fall into step: each wait is drawn from ±10 % (grpc#12295). */
 const REFRESH_JITTER = 0.1;
+
+/** Bounds in milliseconds of a source's own TTL (R16). */
+const MIN_TTL_MS = 60_000;
+const MAX_TTL_MS = 86_400_000;
+
+/** Milliseconds after a failure, doubling, unless the usual wait is shorter (R18). */
+const RETRY_MS = { first: 10_000, max: 60_000 } as const;
+
+/** Milliseconds between refreshes because nothing could be reached (R21). */
+const RESCAN_MS = 10_000;
 
 /** Milliseconds that a source may take (R32). */
 const ANSWER_TIMEOUT_MS = 10_000;
@@ -44,6 +57,9 @@ export class Watcher {
   #inFlight: Promise<EndpointSet> | undefined;
   #abort = new AbortController();
   #timer: Timer | undefined;
+  /** Failures since the last good answer. */
+  #failures = 0;
+  #rescannedAt = Number.NEGATIVE_INFINITY;
 
   constructor(deps: WatcherDeps) {
     this.#deps = deps;
@@ -70,6 +86,14 @@ export class Watcher {
     });
     this.#inFlight = answer;
     return answer;
+  }
+
+  /** Asks again ahead of time because no endpoint could be reached; at most once in ten seconds (R21). */
+  rescan(): void {
+    const now = this.#deps.clock.now();
+    if (now - this.#rescannedAt < RESCAN_MS) return;
+    this.#rescannedAt = now;
+    this.#refreshQuietly();
   }
 
   /** Stops refreshing and abandons a question that is under way. A later {@link refresh} starts again. */
@@ -142,6 +166,7 @@ export class Watcher {
     this.#set = Object.freeze({ ...answer, endpoints: Object.freeze(endpoints) });
     this.#updatedAt = this.#deps.clock.wallNow();
     this.#error = null;
+    this.#failures = 0;
     if (added.length + changed.length + removed.length > 0) {
       const { source, revision = null } = answer;
       this.#deps.events.emit('topology', { added, removed, changed, source, revision });
@@ -152,6 +177,7 @@ export class Watcher {
   #keep(cause: unknown): EndpointSet {
     const reason = redactUrls(cause instanceof Error ? cause.message : String(cause));
     this.#error = reason;
+    this.#failures += 1;
     const error = new FailoverError('ERR_DISCOVERY', `Discovery failed: ${reason}`, {
       cause,
       retryable: true,
@@ -165,13 +191,25 @@ export class Watcher {
     const { refreshMs, clock, random } = this.#deps;
     if (refreshMs === undefined) return;
     if (this.#timer) clock.clearTimeout(this.#timer);
-    const wait = refreshMs * (1 + REFRESH_JITTER * (2 * random.next() - 1));
+    const wait = this.#waitMs(refreshMs) * (1 + REFRESH_JITTER * (2 * random.next() - 1));
     this.#timer = clock.setTimeout(() => {
       this.#timer = undefined;
-      this.refresh().catch(() => {
-        // Already reported as `discovery-error`; the next timer is armed.
-      });
+      this.#refreshQuietly();
     }, wait);
+  }
+
+  #waitMs(refreshMs: number): number {
+    const ttlMs = this.#set?.ttlMs;
+    const floor = Math.min(refreshMs, MIN_TTL_MS);
+    const usual = ttlMs === undefined ? refreshMs : Math.min(Math.max(ttlMs, floor), MAX_TTL_MS);
+    if (this.#failures === 0) return usual;
+    return Math.min(usual, RETRY_MS.first * 2 ** (this.#failures - 1), RETRY_MS.max);
+  }
+
+  #refreshQuietly(): void {
+    this.refresh().catch(() => {
+      // Already reported as `discovery-error`; the next timer is armed.
+    });
   }
 }
 

@@ -6,6 +6,7 @@ import { createWebSocketStream, WebSocket, type ClientOptions as WebSocketOption
 import type { Endpoint } from '../endpoint.js';
 import { addressScope } from './node-address-scope.js';
 import { addressesOf, pick, pinned, SOCKET_OPTIONS, type SocketOptions } from './node-addresses.js';
+import { nodeDns } from './node-dns.js';
 import { textStores } from './node-text-store.js';
 import type { Clock, DialTarget, HostAddress, Network, Platform, Random, Timer, Transport } from './ports.js';
 
@@ -202,5 +203,6 @@ export const nodePlatform: Platform = {
   addressScope,
   openTextStore: textStores(),
   network: new NodeNetwork(),
+  dns: nodeDns,
   byteLength: (text) => Buffer.byteLength(text),
 };

@@ -111,8 +111,39 @@ export interface TextStore {
 /** HTTP as the runtime's `fetch` does it. */
 export type Fetch = (url: string, init?: RequestInit) => Promise<Response>;
 
+/** Where a DNS server listens. */
+export interface DnsServer {
+  /** IP address, or a host name for the system to resolve. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Carries DNS messages, for runtimes that have sockets. */
+export interface DnsTransport {
+  /**
+   * Sends `message` over UDP from a fresh socket, whose port the system draws (RFC 5452 §9.2), and waits for a
+   * datagram from that server that `accept` takes; all others are ignored.
+   *
+   * Rejects with the system's error, or with the reason of `signal`; the socket is closed either way.
+   */
+  udp(
+    server: DnsServer,
+    message: Uint8Array,
+    accept: (reply: Uint8Array) => boolean,
+    signal: AbortSignal,
+  ): Promise<Uint8Array>;
+  /** Sends `message` over a fresh TCP connection and gives the first message that comes back (RFC 7766). */
+  tcp(server: DnsServer, message: Uint8Array, signal: AbortSignal): Promise<Uint8Array>;
+  /** The text of the system's resolv.conf as it is now; `undefined` where there is none. */
+  resolvConf(): Promise<string | undefined>;
+  /** Bytes that nobody can guess, for query ids. */
+  randomBytes(count: number): Uint8Array;
+}
+
 /** Everything a runtime provides. */
 export interface Platform {
+  /** Left out where there are no sockets, as in browsers. */
+  readonly dns?: DnsTransport;
   readonly fetch: Fetch;
   /** The scope of an IP address. Left out where addresses are not seen, as in browsers. */
   readonly addressScope?: (address: string) => AddressScope;

@@ -1,0 +1,57 @@
+/** From an SRV URL and the options to its resolver. */
+import type { ParsedBrokers } from '../../brokers.js';
+import { FailoverError } from '../../errors.js';
+import type { Clock, DnsServer, DnsTransport, Fetch } from '../../platform/ports.js';
+import { isUnder, matches } from '../host-policy.js';
+import type { Resolver } from '../resolver.js';
+import type { DnsQuery } from './dns-query.js';
+import { DohResolver } from './doh.js';
+import { srvName } from './srv-name.js';
+import { SrvResolver } from './srv-resolver.js';
+import { StubResolver } from './stub-resolver.js';
+
+/** What SRV discovery needs of the client's options, checked, and of the runtime. */
+export interface SrvDeps {
+  readonly clock: Clock;
+  readonly fetch: Fetch;
+  /** Left out in runtimes without sockets. */
+  readonly dns?: DnsTransport | undefined;
+  readonly servers?: readonly DnsServer[] | undefined;
+  /** Asked instead of any other server when given. */
+  readonly doh?: URL | undefined;
+  /** Replaces the parent-domain rule when given (R25). */
+  readonly allowedHosts?: readonly string[] | undefined;
+  readonly log: (message: string) => void;
+}
+
+/**
+ * Makes the resolver of `mqtt+srv:` and its kin. No I/O.
+ *
+ * @throws {@link FailoverError} `ERR_OPTION` for a domain that is none, or when this runtime has no way to the DNS.
+ */
+export function createSrvResolver(
+  { scheme, domain, service, path }: Extract<ParsedBrokers, { kind: 'srv' }>,
+  deps: SrvDeps,
+): Resolver {
+  const { clock, allowedHosts, log } = deps;
+  const name = srvName(service, domain);
+  // The configured domain, wherever aliases lead (R26).
+  const configured = name.split('.').slice(2).join('.');
+  const allowed = (host: string) => (allowedHosts ? matches(allowedHosts, host) : isUnder(configured, host));
+  return new SrvResolver({ name, scheme, path }, { query: createQuery(deps), allowed, clock, log });
+}
+
+function createQuery({ clock, fetch, dns, servers, doh }: SrvDeps): DnsQuery {
+  if (doh) {
+    const resolver = new DohResolver({ url: doh, fetch, clock });
+    return (name, signal) => resolver.query(name, signal);
+  }
+  if (!dns) {
+    throw new FailoverError(
+      'ERR_OPTION',
+      'Option `discovery.dns.doh` must be given for SRV discovery here: a browser cannot ask DNS servers, and no public one is asked unless you name it',
+    );
+  }
+  const resolver = new StubResolver({ dns, clock, servers });
+  return (name, signal) => resolver.query(name, signal);
+}
