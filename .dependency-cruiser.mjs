@@ -23,7 +23,11 @@ const TOP = ['index', 'browser', 'connect', 'client', 'di'];
 export default {
   forbidden: [
     only('di/', ['tsyringe', 'reflect-metadata'], 'Only src/di knows the container.'),
-    only('delivery/replayer\\.ts', ['p-queue'], 'Only the replayer schedules with p-queue.'),
+    only(
+      '(delivery/replayer|dial/dial-budget)\\.ts',
+      ['p-queue'],
+      'p-queue gates replay and dials, and nothing else: what waits is stored elsewhere.',
+    ),
     only('platform/', ['ws'], 'Only src/platform opens sockets.'),
     only('discovery/dns/decode\\.ts', ['dns-packet', 'buffer'], 'Loaded lazily, in one place.'),
     {

@@ -33,13 +33,18 @@ function shown({ kind, code }: OutcomeRow): string {
   return hexadecimal ? `0x${code.toString(16).padStart(2, '0').toUpperCase()}` : `${code}`;
 }
 
+function noteOf({ note, coolMs }: OutcomeRow): string {
+  const cools = coolMs && `left alone for ${coolMs[0] / 1_000} to ${coolMs[1] / 1_000} s`;
+  return [cools, note].filter(Boolean).join('; ');
+}
+
 /** The page as it should be. */
 export function outcomesPage(): string {
   const kinds = Object.keys(TITLES) as OutcomeKind[];
   const sections = kinds.map((kind) => {
     const rows = OUTCOMES.filter((row) => row.kind === kind);
     const lines = rows.map(
-      (row) => `| \`${shown(row)}\` | ${row.name} | \`${row.action}\` | ${row.note ?? ''} |`,
+      (row) => `| \`${shown(row)}\` | ${row.name} | \`${row.action}\` | ${noteOf(row)} |`,
     );
     return [
       `## ${TITLES[kind]}`,

@@ -2,9 +2,11 @@
 import mqtt from 'mqtt';
 import { type BrokerSpec, type BrokersInput, parseBrokers } from './brokers.js';
 import { FailoverClient } from './client.js';
-import { composeClient } from './di/container.js';
+import { composeClient, type ProcessParts } from './di/container.js';
+import { DialBudget } from './dial/dial-budget.js';
 import { toScheme } from './endpoint.js';
 import { optionError } from './errors.js';
+import { SharedHealth } from './health/shared-health.js';
 import { streamBuilderOf } from './mqtt/mqttjs-internals.js';
 import {
   checkClientId,
@@ -48,13 +50,18 @@ export interface Connector {
   connectAsync(options: FailoverOptions): Promise<FailoverClient>;
 }
 
-/** Binds `connect` and `connectAsync` to a runtime. */
-export function createConnector(runtime: Runtime): Connector {
+/** Binds `connect` and `connectAsync` to a runtime, whose clients share what they find out and how fast they dial. */
+export function createConnector({ platform, defaults }: Runtime): Connector {
+  const process: ProcessParts = {
+    platform,
+    health: new SharedHealth(platform.clock),
+    dialBudget: new DialBudget(),
+  };
   const connect = (first: BrokersInput | FailoverOptions, second?: FailoverOptions): FailoverClient => {
     const { brokers, options } = readArguments(first, second);
     const client = isPlain(brokers, options)
       ? plainClient(brokers, options, second)
-      : managedClient(listOf(brokers, options), options, runtime);
+      : managedClient(listOf(brokers, options), options, defaults, process);
     // As `mqtt.connect` does: an `error` that nobody listens for must not end the process.
     client.on('error', () => {});
     if (!client.options.manualConnect) start(client);
@@ -146,16 +153,17 @@ function plainClient(
 function managedClient(
   brokers: BrokersInput,
   options: FailoverOptions,
-  { platform, defaults }: Runtime,
+  defaults: PlatformDefaults,
+  process: ProcessParts,
 ): FailoverClient {
   const resolved = resolveOptions(options, defaults);
-  const { schemes } = platform.network;
+  const { schemes } = process.platform.network;
   const parsed = parseBrokers(brokers, { secure: Boolean(options.cert && options.key) });
   if (parsed.kind === 'static' && !parsed.endpoints.some(({ scheme }) => schemes.has(scheme))) {
     const usable = [...schemes].join(', ');
     throw optionError('brokers', `a list with an endpoint that this runtime can dial (${usable})`, brokers);
   }
-  return new FailoverClient({ options: resolved.mqtt, ...composeClient(parsed, resolved, platform) });
+  return new FailoverClient({ options: resolved.mqtt, ...composeClient(parsed, resolved, process) });
 }
 
 /** `brokers`, or the ways MQTT.js has of naming them. */

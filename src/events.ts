@@ -90,6 +90,11 @@ export interface FailoverEvents {
   conflict: { readonly clientId: string; readonly endpoint: string; readonly retryAt: number | null };
   /** Options that are allowed and yet rarely meant; emitted when the client starts to connect. */
   warning: Warning;
+  /**
+   * Something that only a person can judge: an endpoint's certificate failed the check (`code` is the TLS error's), or an
+   * administrator has disconnected us three times in ten minutes (`code` is 0x98).
+   */
+  security: { readonly endpoint: string; readonly code: number | string; readonly reason: string };
   /** Discovery failed; the last good list stays in use. */
   'discovery-error': { readonly source: string | null; readonly error: FailoverError };
 }

@@ -28,6 +28,7 @@ export {
 export type { ClientState, DropReason, EndpointState, FailoverEvents } from './events.js';
 export {
   type Action,
+  type CoolRange,
   classify,
   OUTCOMES,
   type Outcome,

@@ -7,9 +7,10 @@ import type { Endpoint } from '../endpoint.js';
 import { FailoverError } from '../errors.js';
 import type { EventSink } from '../events.js';
 import type { HealthBook } from '../health/health-book.js';
-import { classify } from '../health/outcomes.js';
+import { isNodeFact } from '../health/node-facts.js';
+import { classify, coolRangeOf, isDistrust } from '../health/outcomes.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';
-import type { Clock, DialTarget } from '../platform/ports.js';
+import type { Clock, DialTarget, Random } from '../platform/ports.js';
 import type { Selector } from '../selection/selector.js';
 import type { ConnectOptions } from '../session/connect-options.js';
 import type { Link, Session } from '../session/session.js';
@@ -37,6 +38,7 @@ export interface ConnectorDeps {
   readonly connectOptions: ConnectOptions;
   readonly core: MqttCore;
   readonly clock: Clock;
+  readonly random: Random;
   /** Whether this runtime can dial an endpoint at all. */
   readonly canDial: (endpoint: Endpoint) => boolean;
   readonly pacing: Pacing;
@@ -91,6 +93,7 @@ export class Connector {
       return;
     }
     const startedAt = this.#deps.clock.now();
+    this.#deps.health.attempt((targets[0] as DialTarget).endpoint.id);
     const onFailure = ({ endpoint }: DialTarget, error: Error) => {
       this.#attempted(endpoint);
       this.#failed(pass, endpoint, error as FailoverError);
@@ -117,6 +120,7 @@ export class Connector {
     let failure: Error | undefined;
     const dialed = await dialer.dial([connectOptions.target(endpoint)], signal, (_target, error) => {
       this.#attempted(endpoint);
+      this.#warn(endpoint, error as FailoverError);
       failure = error;
     });
     if (!dialed) throw failure ?? new FailoverError('ERR_TRANSPORT', `Cannot reach ${endpoint.id}`);
@@ -176,8 +180,10 @@ export class Connector {
       pacing.left(id);
       return;
     }
-    const blamed = pass.failed(id, error);
+    const coolMs = this.coolMs(error);
+    const blamed = pass.failed(id, error, coolMs);
     this.#deps.redirects.failed(id);
+    this.#warn(endpoint, error);
     if (action === 'redirect') {
       this.redirected(id, error);
       return;
@@ -185,6 +191,29 @@ export class Connector {
     if (error.code === 'ERR_CONNACK_TIMEOUT') conflict.connackMissed();
     else if (error.code !== 'ERR_REFUSED') conflict.endpointDied(id);
     if (action === 'unfit') health.unfit(endpoint, error.message);
-    else if (blamed) health.failed(id, error.message);
+    else if (blamed) this.blame(endpoint, error, coolMs);
+  }
+
+  /** Puts a failure down to the endpoint: it counts, or leaves it alone for a while; the other clients hear of facts. */
+  blame(endpoint: Endpoint, { outcome, message }: FailoverError, coolMs: number): void {
+    const { health, credentials } = this.#deps;
+    // What failed at a URL of the application's own says nothing of the endpoint's.
+    const shared = outcome && !credentials.replacesUrl && isNodeFact(endpoint, outcome);
+    if (coolMs > 0) health.cool(endpoint.id, coolMs, message, shared ? 'node' : 'client');
+    else health.failed(endpoint.id, message, shared ? 'node' : 'client');
+  }
+
+  /** Milliseconds for which an endpoint is to be left alone: by its own word, or by the table of outcomes. */
+  coolMs({ outcome, cause }: FailoverError): number {
+    const { retryAfterMs } = (cause ?? {}) as { retryAfterMs?: unknown };
+    if (typeof retryAfterMs === 'number') return retryAfterMs;
+    const [least, most] = (outcome && coolRangeOf(outcome)) ?? [0, 0];
+    return least + this.#deps.random.next() * (most - least);
+  }
+
+  /** A certificate that fails the check may be an attack, and is nothing that trying again mends: somebody should know. */
+  #warn({ id }: Endpoint, { outcome, message }: FailoverError): void {
+    if (!outcome || !isDistrust(outcome)) return;
+    this.#deps.events.emit('security', { endpoint: id, code: outcome.code, reason: message });
   }
 }

@@ -1,7 +1,7 @@
 /** How fast a client may dial: after a loss, after a failed pass, and at one endpoint. */
 import { type BackoffBounds, backoffDelay } from '../health/backoff.js';
-import { SHORT_LINK_MS } from '../health/health-book.js';
 import type { Clock, Random } from '../platform/ports.js';
+import { murmur3 } from '../selection/murmur3.js';
 
 /** See `BackoffOptions`. */
 export interface PacingBounds extends BackoffBounds {
@@ -9,14 +9,23 @@ export interface PacingBounds extends BackoffBounds {
   readonly spreadMs: number;
 }
 
+/** An operator's wish how wide a fleet spreads after a loss, for one client. */
+export interface SpreadHint {
+  readonly spreadMs: number;
+  readonly clientId: string;
+}
+
+/** Milliseconds that a hint may ask for, at most (R148). */
+const MAX_SPREAD_MS = 600_000;
 /** Milliseconds between two attempts at one endpoint, at least. */
 const ENDPOINT_GAP_MS = 1_000;
 /** Milliseconds by which a timer may be early. */
 const EARLY_MS = 20;
-/** Short links within this many milliseconds are counted together. */
-const FLAP_WINDOW_MS = 60_000;
-/** This many short links in the window make the client wait as after a failed pass (R147). */
+/** This many links in a row that did not hold make the client wait as after a failed pass (R147). */
 const FLAPS = 3;
+/** Kicks by an administrator within this many milliseconds are counted together; so many of them lead to the slow lane. */
+const KICK_WINDOW_MS = 600_000;
+const KICKS = 3;
 
 /** Milliseconds of the slow lane's first range, and of its widest. */
 const SLOW_LANE_MS = 60_000;
@@ -36,8 +45,11 @@ export class Pacing {
   readonly #random: Random;
   readonly #lastAttempt = new Map<string, number>();
   #failedPasses = 0;
-  #shortLinks: number[] = [];
-  #refusedPasses = 0;
+  /** Links in a row that did not hold for `resetAfterMs`. */
+  #shortLinks = 0;
+  #refusals = 0;
+  #refreshed = false;
+  #kicks: number[] = [];
 
   constructor(bounds: PacingBounds, clock: Clock, random: Random) {
     this.#bounds = bounds;
@@ -48,12 +60,21 @@ export class Pacing {
   /** Forgets failed passes: the user asks for a fresh start. */
   reset(): void {
     this.#failedPasses = 0;
-    this.#refusedPasses = 0;
+    this.#refusals = 0;
+    this.#refreshed = false;
   }
 
-  /** CONNECT was accepted: our credentials are good. */
-  accepted(): void {
-    this.#refusedPasses = 0;
+  /**
+   * A link ended that had held for `heldMs`. Only one that held for `resetAfterMs` proves that things are well: CONNACK
+   * alone does not, for a broker may accept us and send us away a moment later (R147).
+   */
+  linkEnded(heldMs: number): void {
+    if (heldMs >= this.#bounds.resetAfterMs) {
+      this.reset();
+      this.#shortLinks = 0;
+    } else {
+      this.#shortLinks += 1;
+    }
   }
 
   /** An attempt at an endpoint has just ended or sent CONNECT. */
@@ -80,14 +101,16 @@ export class Pacing {
     return Math.max(1, soonest + this.#spread());
   }
 
-  /** The wait after a link that held for `heldMs`: a moment, or as after a failed pass when links keep dying young. */
-  afterLoss(heldMs: number): number {
-    const now = this.#clock.now();
-    if (heldMs >= this.#bounds.resetAfterMs) this.#failedPasses = 0;
-    if (heldMs >= SHORT_LINK_MS) return this.#spread();
-    this.#shortLinks = this.#shortLinks.filter((at) => now - at < FLAP_WINDOW_MS);
-    this.#shortLinks.push(now);
-    return this.#shortLinks.length < FLAPS ? this.#spread() : this.afterFailedPass();
+  /**
+   * The wait after the loss of a link: a moment, or as after a failed pass when links keep dying young.
+   *
+   * @param hint - A wider spread that the operator asks for, and this client's place in it.
+   */
+  afterLoss(hint?: SpreadHint): number {
+    if (this.#shortLinks >= FLAPS) return this.afterFailedPass();
+    if (!hint || hint.spreadMs <= this.#bounds.spreadMs) return this.#spread();
+    // Not a draw: the same client has the same slot each time, so that the operator can reckon with it (R148).
+    return (murmur3(hint.clientId) / 2 ** 32) * Math.min(MAX_SPREAD_MS, hint.spreadMs);
   }
 
   /** The wait after a pass in which every endpoint failed. */
@@ -102,10 +125,27 @@ export class Pacing {
     return least + this.#random.next() * range;
   }
 
-  /** The wait after our credentials were refused: the slow lane, a minute to a quarter of an hour (D16). */
-  afterRefusal(): number {
-    const range = Math.min(MAX_SLOW_LANE_MS, SLOW_LANE_MS * 2 ** this.#refusedPasses);
-    this.#refusedPasses += 1;
+  /** Whether this is the third kick within ten minutes, or a later one. */
+  kicked(): boolean {
+    const now = this.#clock.now();
+    this.#kicks = [...this.#kicks.filter((at) => now - at < KICK_WINDOW_MS), now].slice(-KICKS);
+    return this.#kicks.length >= KICKS;
+  }
+
+  /** Whether fresh credentials may be tried at once; only once until a link has held. */
+  mayRefresh(): boolean {
+    if (this.#refreshed) return false;
+    this.#refreshed = true;
+    return true;
+  }
+
+  /**
+   * The slow lane, a minute to a quarter of an hour: after refused credentials, distrusted certificates and repeated
+   * kicks, which only people can mend (D16). It grows until a link has held.
+   */
+  slowLane(): number {
+    const range = Math.min(MAX_SLOW_LANE_MS, SLOW_LANE_MS * 2 ** Math.min(this.#refusals, 16));
+    this.#refusals += 1;
     return range * (0.5 + 0.5 * this.#random.next());
   }
 

@@ -1,6 +1,6 @@
 /** One run over the candidates: it ends with a link, when all of them have failed, or when going on is pointless. */
 import { FailoverError } from '../errors.js';
-import { classify } from '../health/outcomes.js';
+import { classify, isDistrust } from '../health/outcomes.js';
 
 /** What the failures of a pass so far mean for the rest of it. */
 export type Conclusion =
@@ -10,6 +10,8 @@ export type Conclusion =
   | 'give-up'
   /** They refuse our credentials: wait long, or until there are others. */
   | 'unauthorised'
+  /** None has a certificate that we can trust: wait long, for a person or a clock to mend it. */
+  | 'untrusted'
   /** The configuration is wrong: stop. */
   | 'fatal';
 
@@ -39,6 +41,9 @@ export class Pass {
   sawConnection = false;
   #refusals = 0;
   #busy = 0;
+  #distrusted = 0;
+  /** The shortest time for which one of those that failed wants to be left alone. */
+  #restMs = Number.POSITIVE_INFINITY;
   #conclusion: Conclusion = 'go-on';
 
   constructor(bias: PassBias = {}) {
@@ -78,15 +83,18 @@ export class Pass {
   /**
    * Notes that an endpoint failed.
    *
+   * @param restMs - Milliseconds for which it is to be left alone.
    * @returns whether the endpoint is to blame.
    */
-  failed(id: string, error: FailoverError): boolean {
+  failed(id: string, error: FailoverError, restMs = 0): boolean {
     this.#failures.set(id, error);
+    this.#restMs = Math.min(this.#restMs, restMs);
     const { outcome } = error;
     if (!outcome) return true;
     const action = classify(outcome);
     if (outcome.kind === 'connack' && BUSY_CODES.has(outcome.code)) this.#busy += 1;
     if (action === 'reauth') this.#refusals += 1;
+    if (isDistrust(outcome)) this.#distrusted += 1;
     if (action === 'fatal') this.#conclusion = 'fatal';
     else if ((action === 'all' && outcome.code !== NO_ROUTE) || this.#busy >= BUSY)
       this.#conclusion = 'give-up';
@@ -97,8 +105,14 @@ export class Pass {
   /** No candidate is left. */
   exhausted(): void {
     if (this.#conclusion !== 'go-on') return;
-    this.#conclusion =
-      this.#refusals > 0 && this.#refusals === this.#failures.size ? 'unauthorised' : 'give-up';
+    const all = (count: number) => count > 0 && count === this.#failures.size;
+    if (all(this.#refusals)) this.#conclusion = 'unauthorised';
+    else this.#conclusion = all(this.#distrusted) ? 'untrusted' : 'give-up';
+  }
+
+  /** Milliseconds until the first of those that failed may be asked again; 0 unless all of them want a rest. */
+  get restMs(): number {
+    return this.#failures.size === 0 ? 0 : this.#restMs;
   }
 
   /** One error that names each endpoint and its failure. */

@@ -12,13 +12,13 @@ import { describe, FailoverError, isFailoverError } from '../errors.js';
 import type { ClientState } from '../events.js';
 import { SHORT_LINK_MS } from '../health/health-book.js';
 import { type Action, classify, type Outcome } from '../health/outcomes.js';
-import type { Random } from '../platform/ports.js';
 import type { Link } from '../session/session.js';
 import { Conflict, PEACE_MS } from './conflict.js';
 import { Connector, type ConnectorDeps, type PassListener } from './connector.js';
 import { Pacing, type PacingBounds } from './pacing.js';
 import { Pass, type PassBias } from './pass.js';
 import { Redirects } from './redirect.js';
+import { RetryBudget } from './retry-budget.js';
 
 /** What the supervisor tells those who use links. */
 export interface LinkObserver {
@@ -52,7 +52,6 @@ type SharedDeps = Omit<
 
 export interface SupervisorDeps extends SharedDeps {
   readonly links: LinkObserver;
-  readonly random: Random;
   readonly options: SupervisorOptions;
 }
 
@@ -60,6 +59,8 @@ interface State {
   readonly name: ClientState;
   /** Gives back what the state owns. */
   readonly leave?: () => void;
+  /** How a wait goes on when it is cut short; left out, with a pass. */
+  readonly resume?: () => void;
 }
 
 /** Decides when to dial what. Sends and receives nothing itself. */
@@ -67,6 +68,7 @@ export class Supervisor {
   readonly #deps: SupervisorDeps;
   readonly #pacing: Pacing;
   readonly #conflict: Conflict;
+  readonly #budget: RetryBudget;
   readonly #redirects: Redirects;
   readonly #connector: Connector;
   readonly #passes: PassListener;
@@ -88,6 +90,7 @@ export class Supervisor {
     this.#deps = deps;
     this.#pacing = new Pacing(deps.options, deps.clock, deps.random);
     this.#conflict = new Conflict(deps.clock, deps.random);
+    this.#budget = new RetryBudget(deps.clock);
     this.#redirects = new Redirects(deps.clock);
     const { connackTimeoutMs, attemptTimeoutMs } = deps.options;
     this.#connector = new Connector({
@@ -136,24 +139,48 @@ export class Supervisor {
     this.#discover(reason);
   }
 
-  /** Cuts a wait short. */
+  /**
+   * Cuts a wait short, as often as the retry budget allows; else the request joins the wait that is running. A client
+   * that is stopped starts, at the next free call of the budget if need be.
+   */
   retryNow(reason: string): void {
-    this.#conflict.reset();
-    if (WAITING.has(this.#state.name)) this.#beginPass(reason);
-    else this.start(reason);
+    const { name, resume } = this.#state;
+    if (WAITING.has(name)) {
+      if (!this.#budget.take()) return;
+      this.#conflict.reset();
+      if (resume) resume();
+      else this.#beginPass(reason);
+    } else if (STOPPED.has(name)) {
+      this.#conflict.reset();
+      if (this.#budget.take()) this.start(reason);
+      else this.#startLater(reason);
+    }
   }
 
-  /** Leaves the present connection politely, if there is one, and starts over. */
+  #startLater(reason: string): void {
+    const { clock } = this.#deps;
+    this.#pacing.reset();
+    const resume = () => this.#discover(reason);
+    const timer = clock.setTimeout(resume, this.#budget.reserve());
+    const leave = () => clock.clearTimeout(timer);
+    this.#enter({ name: 'backoff', leave, resume }, `${reason} too often: waiting for the retry budget`);
+  }
+
+  /**
+   * Leaves the present connection politely, if there is one, and starts over; at the next free call of the retry budget
+   * when that is spent.
+   */
   restart(reason: string): void {
     if (!this.#link) {
       this.retryNow(reason);
       return;
     }
+    const waitMs = this.#budget.take() ? 0 : this.#budget.reserve();
     const state: State = { name: 'connecting' };
     this.#dropLink();
     this.#enter(state, reason);
     void this.#deps.session.close().then(() => {
-      if (this.#state === state) this.#beginPass(reason);
+      if (this.#state === state) this.#wait(waitMs, reason);
     });
   }
 
@@ -299,6 +326,7 @@ export class Supervisor {
     this.#stops += 1;
     this.#deps.watcher.stop();
     this.#deps.session.abandon();
+    this.#deps.health.leave();
     this.#dropLink();
     this.#enter({ name: 'closed' }, reason);
   }
@@ -343,7 +371,10 @@ export class Supervisor {
       this.#discover(reason);
       return;
     }
+    const before = this.#state;
     health.retain(watcher.current.endpoints);
+    // What other clients know of a new endpoint is an event, and its listener may have ended or restarted this one.
+    if (this.#state !== before) return;
     const abort = new AbortController();
     const state: State = { name: 'connecting', leave: () => abort.abort() };
     this.#enter(state, reason);
@@ -364,7 +395,6 @@ export class Supervisor {
     const now = clock.now();
     this.#link = { link, since: now };
     this.#counters.connects += 1;
-    this.#pacing.accepted();
     this.#conflict.accepted(id);
     this.#redirects.linked();
     const wasStopped = this.#stopWatch();
@@ -406,25 +436,45 @@ export class Supervisor {
     const action = classify(error.outcome ?? UNKNOWN);
     const shun = BLAMES_ENDPOINT.has(action);
     this.#lost = { id, at: now, reason: error.message, shun };
+    this.#pacing.linkEnded(heldMs);
     this.#linkDown();
     const holdMs = options.reconnect ? this.#holdAfter(action, error, heldMs) : undefined;
     const wasStopped = this.#stopWatch();
     if (heldMs >= PEACE_MS) this.#conflict.reset();
     if (action === 'redirect') this.#connector.redirected(id, error);
-    else if (shun) health.failed(id, error.message);
+    else if (shun) this.#connector.blame(link.endpoint, error, this.#connector.coolMs(error));
     else if (action !== 'yield' && holdMs === undefined) health.linkEnded(id, heldMs, error.message);
     if (wasStopped()) return;
     if (!options.reconnect) this.stop(error.message);
     else if (holdMs !== undefined) this.#yield(id, holdMs, error.message);
-    else if (action === 'reauth') this.#wait(this.#pacing.afterRefusal(), error.message, 'auth-wait');
-    else this.#wait(this.#delayAfter(error, id, heldMs), error.message);
+    else this.#comeBack(action, error, link);
+  }
+
+  /** The wait after a loss, by what the broker said. */
+  #comeBack(action: Action, error: FailoverError, link: Link): void {
+    const { credentials, events } = this.#deps;
+    const { outcome = UNKNOWN, message } = error;
+    const { id } = link.endpoint;
+    const code = outcome.kind === 'disconnect' ? outcome.code : undefined;
+    if (action === 'reauth' || code === MAXIMUM_CONNECT_TIME) credentials.refused();
+    if (action === 'reauth' && !(credentials.canRefresh && this.#pacing.mayRefresh())) {
+      this.#wait(this.#pacing.slowLane(), message, 'auth-wait');
+    } else if (code === ADMINISTRATIVE_ACTION && this.#pacing.kicked()) {
+      const reason = 'an administrator has disconnected us three times in ten minutes';
+      this.#wait(this.#pacing.slowLane(), reason);
+      events.emit('security', { endpoint: id, code, reason });
+    } else {
+      this.#wait(this.#delayAfter(outcome, link), message);
+    }
   }
 
   /** A broker that sent us away for a reason of ours is asked again itself, and not before it has rested. */
-  #delayAfter({ outcome }: FailoverError, id: string, heldMs: number): number {
-    const delay = this.#pacing.afterLoss(heldMs);
-    if (outcome?.kind !== 'disconnect' || BLAMES_ENDPOINT.has(classify(outcome))) return delay;
-    return Math.max(delay, this.#pacing.restLeft(id), this.#pacing.afterDisconnect(outcome.code));
+  #delayAfter(outcome: Outcome, { endpoint, spreadMs = 0 }: Link): number {
+    const listHint = this.#deps.watcher.current?.spreadMs ?? 0;
+    const hint = { spreadMs: Math.max(spreadMs, listHint), clientId: this.#clientId };
+    const delay = this.#pacing.afterLoss(hint);
+    if (outcome.kind !== 'disconnect' || BLAMES_ENDPOINT.has(classify(outcome))) return delay;
+    return Math.max(delay, this.#pacing.restLeft(endpoint.id), this.#pacing.afterDisconnect(outcome.code));
   }
 
   /** How long to step back for a twin with our client id; `undefined` when the loss is not of that kind. */
@@ -479,19 +529,23 @@ export class Supervisor {
     if (this.#state !== state) return;
     if (!options.reconnect || pass.conclusion === 'fatal') {
       watcher.stop();
+      this.#deps.health.leave();
       this.#enter({ name: 'failed' }, error.message);
       return;
     }
     if (watcher.current) watcher.rescan();
-    if (pass.conclusion === 'unauthorised')
-      this.#wait(this.#pacing.afterRefusal(), error.message, 'auth-wait');
-    else this.#wait(this.#pacing.afterFailedPass(), error.message);
+    if (pass.conclusion === 'unauthorised') this.#wait(this.#pacing.slowLane(), error.message, 'auth-wait');
+    else if (pass.conclusion === 'untrusted') this.#wait(this.#pacing.slowLane(), error.message);
+    else this.#wait(Math.max(this.#pacing.afterFailedPass(), pass.restMs), error.message);
   }
 }
 
 /** Actions for a link's end after which the endpoint is tried last. */
 const BLAMES_ENDPOINT: ReadonlySet<Action> = new Set<Action>(['next', 'cool', 'redirect']);
 const UNKNOWN: Outcome = { kind: 'link', code: 'closed' };
+/** Reason codes of DISCONNECT that ask for more than their action (C2). */
+const ADMINISTRATIVE_ACTION = 0x98;
+const MAXIMUM_CONNECT_TIME = 0xa0;
 
 type WaitingState = 'backoff' | 'conflict' | 'auth-wait';
 const WAITING: ReadonlySet<ClientState> = new Set<WaitingState>(['backoff', 'conflict', 'auth-wait']);

@@ -22,6 +22,7 @@ import { Publisher } from '../delivery/publisher.js';
 import { Subscriptions } from '../delivery/subscriptions.js';
 import type { Admit } from '../dial/addresses.js';
 import { Credentials } from '../dial/credentials.js';
+import type { DialBudget } from '../dial/dial-budget.js';
 import { RacingDialer } from '../dial/racing-dialer.js';
 import { Spare } from '../dial/spare.js';
 import { createResolver, type ResolverDeps } from '../discovery/create-resolver.js';
@@ -30,6 +31,8 @@ import type { Endpoint } from '../endpoint.js';
 import { Engine } from '../engine.js';
 import type { EventSink } from '../events.js';
 import { HealthBook } from '../health/health-book.js';
+import { hasOwnWay } from '../health/node-facts.js';
+import type { SharedHealth } from '../health/shared-health.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';
 import type { ResolvedOptions } from '../options.js';
 import type { Clock, Network, Platform } from '../platform/ports.js';
@@ -64,12 +67,20 @@ export interface Composition {
   start(core: MqttCore, events: EventSink): Engine;
 }
 
+/** What all clients of one process have in common. */
+export interface ProcessParts {
+  readonly platform: Platform;
+  readonly health: SharedHealth;
+  readonly dialBudget: DialBudget;
+}
+
 /** Wires one client. Reads options and builds objects; starts nothing. */
 export function composeClient(
   brokers: ParsedBrokers,
   options: ResolvedOptions,
-  platform: Platform,
+  process: ProcessParts,
 ): Composition {
+  const { platform } = process;
   const resolverWith = (clock: Clock) => createResolver(brokers, resolverDeps(options, platform, clock));
   // What cannot be resolved here is refused now, before any I/O.
   resolverWith(platform.clock);
@@ -89,8 +100,8 @@ export function composeClient(
       register(CORE, () => core);
       register(EVENTS, () => events);
       register(IN_FLIGHT, () => inFlight);
-      registerConnection(register, options);
-      registerFailback(register, options);
+      registerConnection(register, options, process);
+      registerFailback(register, options, process);
       registerRenewal(register);
       registerDiscovery(register, options, brokers.kind);
       registerDelivery(register, options, platform.byteLength);
@@ -137,7 +148,9 @@ function registerConnection(
     zone,
     reconnect,
     attemptTimeoutMs,
+    mqtt,
   }: ResolvedOptions,
+  process: ProcessParts,
 ): void {
   register(tokens.selector, (c): Selector => {
     if (typeof selection === 'object') return selection;
@@ -145,10 +158,21 @@ function registerConnection(
     if (selection === 'random') return randomSelector(part(c, tokens.random), zone);
     return clientIdSelector(zone);
   });
-  register(
-    tokens.health,
-    (c) => new HealthBook(health, part(c, tokens.clock), part(c, tokens.random), c.resolve(EVENTS)),
-  );
+  register(tokens.health, (c) => {
+    const clock = part(c, tokens.clock);
+    const { platform } = process;
+    // Another time, another network or another way there: what the others find does not hold for this client.
+    const isAlone =
+      clock !== platform.clock || part(c, tokens.network) !== platform.network || hasOwnWay(mqtt);
+    const events = c.resolve(EVENTS);
+    return new HealthBook(
+      health,
+      clock,
+      part(c, tokens.random),
+      events,
+      isAlone ? undefined : process.health,
+    );
+  });
   register(CREDENTIALS, (c) => new Credentials(credentials, part(c, tokens.clock)));
   register(ADMIT, (): Admit => (_target, addresses) => addresses);
   register(tokens.dialer, (c) => {
@@ -157,6 +181,7 @@ function registerConnection(
     return new RacingDialer(part(c, tokens.network), part(c, tokens.clock), bounds, {
       prepare: (target, signal) => c.resolve(CREDENTIALS).prepare(target, signal),
       admit: c.resolve(ADMIT),
+      budget: process.dialBudget,
       // Asked when a dial begins: by then the session, which is made after the dialer, has had its links.
       roundTripMs: () => c.resolve(SESSION).roundTripMs,
     });
@@ -186,7 +211,11 @@ function registerConnection(
   });
 }
 
-function registerFailback(register: Register, { dial, failback, health }: ResolvedOptions): void {
+function registerFailback(
+  register: Register,
+  { dial, failback, health }: ResolvedOptions,
+  { dialBudget }: ProcessParts,
+): void {
   register(FAILBACK, (c) => {
     const supervisor = c.resolve(SUPERVISOR);
     const connectOptions = c.resolve(CONNECT_OPTIONS);
@@ -194,6 +223,8 @@ function registerFailback(register: Register, { dial, failback, health }: Resolv
     // As a fail-over dials, but for the credentials, which a probe has no use for.
     const dialer = new RacingDialer(part(c, tokens.network), part(c, tokens.clock), dial, {
       admit: c.resolve(ADMIT),
+      budget: dialBudget,
+      purpose: 'probe',
     });
     const book = part(c, tokens.health);
     return new Failback({

@@ -20,7 +20,7 @@ export interface AttemptCredentials
 export interface CredentialsContext {
   /** Aborted when the answer is no longer wanted. */
   readonly signal: AbortSignal;
-  /** `refused` when a broker has just refused what was given last. */
+  /** `refused` when a broker no longer takes what was given last: it refused it, or ended the link as its time was up. */
   readonly reason: 'attempt' | 'refused';
 }
 
@@ -40,6 +40,7 @@ export class Credentials {
   readonly #provider: CredentialsProvider | undefined;
   readonly #clock: Clock;
   #refused = false;
+  #replacesUrl = false;
 
   constructor(provider: CredentialsProvider | undefined, clock: Clock) {
     this.#provider = provider;
@@ -49,6 +50,11 @@ export class Credentials {
   /** Whether there is a provider, and so a point in asking again. */
   get canRefresh(): boolean {
     return this.#provider !== undefined;
+  }
+
+  /** Whether the provider has given URLs of its own, so that endpoints are not where the list says. */
+  get replacesUrl(): boolean {
+    return this.#replacesUrl;
   }
 
   /** A broker refused what was given: the next question says so. */
@@ -64,6 +70,7 @@ export class Credentials {
   async prepare(target: DialTarget, signal: AbortSignal): Promise<DialTarget> {
     if (!this.#provider) return target;
     const { url, expiresAt, ...overlay } = await this.#ask(this.#provider, target.endpoint, signal);
+    if (url !== undefined) this.#replacesUrl = true;
     const endpoint = url === undefined ? target.endpoint : redirected(target.endpoint, url);
     const attempt = { endpoint, options: { ...target.options, ...overlay }, overlay };
     return typeof expiresAt === 'number' ? { ...attempt, expiresAt } : attempt;

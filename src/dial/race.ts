@@ -19,6 +19,8 @@ export interface Contestant<Way, Prize> {
   go(way: Way, signal: AbortSignal): Promise<Prize>;
   /** Every way has failed, or its time is over. Called at most once, and never after the race. */
   lost(defeat: Defeat<Way>): void;
+  /** Nothing of it is under way any more: it has lost, or the race is over. Called once if `prepare` was. */
+  leave(): void;
   /** Takes a prize that came too late. */
   discard(prize: Prize): void;
 }
@@ -73,6 +75,8 @@ interface Lane<Way, Prize> {
   readonly contestant: Contestant<Way, Prize>;
   /** Ways not gone yet; `undefined` before its turn. */
   waiting: Way[] | undefined;
+  /** Whether it has begun and not left yet. */
+  isIn: boolean;
   /** Ways gone without an answer so far, those that were given up included. */
   silent: number;
   /** When its lead over the others ends, though its ways fail and are not silent. */
@@ -117,6 +121,7 @@ class Race<Way, Prize> {
     this.#lanes = contestants.map((contestant) => ({
       contestant,
       waiting: undefined,
+      isIn: false,
       silent: 0,
       leadUntil: Number.POSITIVE_INFINITY,
       failures: [],
@@ -143,9 +148,9 @@ class Race<Way, Prize> {
     this.#isSettled = true;
     this.#signal.removeEventListener('abort', this.#onAbort);
     this.#stopStagger();
-    for (const lane of this.#lanes) this.#stopDeadline(lane);
     for (const run of this.#runs) run.abort.abort();
     this.#runs.clear();
+    for (const lane of this.#lanes) this.#leave(lane);
   }
 
   #startNext(): void {
@@ -206,6 +211,7 @@ class Race<Way, Prize> {
     const { lane, abort } = run;
     const { contestant } = lane;
     lane.waiting = [];
+    lane.isIn = true;
     lane.leadUntil = this.#clock.now() + SILENT_WAYS * this.#rules.staggerMs;
     await contestant.prepare(abort.signal);
     abort.signal.throwIfAborted();
@@ -240,7 +246,7 @@ class Race<Way, Prize> {
   }
 
   #lost(lane: Lane<Way, Prize>, timedOut: boolean): void {
-    this.#stopDeadline(lane);
+    this.#leave(lane);
     lane.contestant.lost({ timedOut, failures: lane.failures });
   }
 
@@ -254,8 +260,10 @@ class Race<Way, Prize> {
     this.#stagger = undefined;
   }
 
-  #stopDeadline(lane: Lane<Way, Prize>): void {
+  #leave(lane: Lane<Way, Prize>): void {
     if (lane.deadline) this.#clock.clearTimeout(lane.deadline);
     lane.deadline = undefined;
+    if (lane.isIn) lane.contestant.leave();
+    lane.isIn = false;
   }
 }

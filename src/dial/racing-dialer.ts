@@ -4,6 +4,7 @@
  */
 import type { Clock, DialTarget, HostAddress, Network } from '../platform/ports.js';
 import { type Admit, interleave } from './addresses.js';
+import type { DialBudget, DialPurpose } from './dial-budget.js';
 import { noAddress, transportError } from './dial-error.js';
 import type { Dialed, Dialer, DialFailure } from './dialer.js';
 import { type Contestant, type Defeat, race } from './race.js';
@@ -20,6 +21,10 @@ export interface DialPolicy {
   /** Completes a target just before it is dialed, before its deadline starts to run. */
   readonly prepare?: (target: DialTarget, signal: AbortSignal) => Promise<DialTarget>;
   readonly admit?: Admit;
+  /** Gives each candidate its place before its deadline starts to run. */
+  readonly budget?: Pick<DialBudget, 'run'>;
+  /** @defaultValue 'connect' */
+  readonly purpose?: DialPurpose;
   /** The smoothed round trip of the last link in milliseconds, where there was one. */
   readonly roundTripMs?: () => number | undefined;
 }
@@ -69,6 +74,8 @@ class Candidate implements Contestant<HostAddress | undefined, Dialed> {
   readonly #onFailure: DialFailure;
   /** The candidate as it is dialed. */
   #target: DialTarget;
+  /** Gives the place in the budget back. */
+  #leave: () => void = () => {};
 
   constructor(
     candidate: DialTarget,
@@ -86,8 +93,18 @@ class Candidate implements Contestant<HostAddress | undefined, Dialed> {
   }
 
   async prepare(signal: AbortSignal): Promise<void> {
-    const { prepare } = this.#policy;
+    const { prepare, budget, purpose = 'connect' } = this.#policy;
     if (prepare) this.#target = await prepare(this.#candidate, signal);
+    if (!budget) return;
+    await new Promise<void>((resolve, reject) => {
+      const held = () => {
+        resolve();
+        return new Promise<void>((leave) => {
+          this.#leave = leave;
+        });
+      };
+      budget.run(this.#target.endpoint, purpose, signal, held).catch(reject);
+    });
   }
 
   async ways(signal: AbortSignal): Promise<[HostAddress | undefined, ...HostAddress[]]> {
@@ -106,6 +123,10 @@ class Candidate implements Contestant<HostAddress | undefined, Dialed> {
 
   lost(defeat: Defeat<HostAddress | undefined>): void {
     this.#onFailure(this.#candidate, transportError(this.#candidate.endpoint.id, defeat, this.#deadlineMs));
+  }
+
+  leave(): void {
+    this.#leave();
   }
 
   discard({ transport }: Dialed): void {

@@ -64,13 +64,30 @@ export interface OutcomeRow extends Outcome {
   readonly action: Action;
   /** Where the action needs a reason, or has a twist. */
   readonly note?: string;
+  /** Milliseconds that the endpoint is left alone at once, at least and at most: a time between is drawn. */
+  readonly coolMs?: CoolRange;
 }
 
-type Row = readonly [code: number | string, name: string, action: Action, note?: string];
+/** Milliseconds at least and at most. */
+export type CoolRange = readonly [least: number, most: number];
+
+type Row = readonly [
+  code: number | string,
+  name: string,
+  action: Action,
+  note?: string | undefined,
+  coolMs?: CoolRange,
+];
+
+/** Half a minute for a broker that shuts down, and a little more, so that a fleet does not ask again in one moment. */
+const SHUTDOWN_COOL: CoolRange = Object.freeze([30_000, 36_000] as const);
+const RATE_COOL: CoolRange = Object.freeze([1_000, 10_000] as const);
+/** Five minutes for a certificate that cannot be trusted: nothing heals it but a person, or a clock that is set. */
+const DISTRUST_COOL: CoolRange = Object.freeze([300_000, 360_000] as const);
 
 function rows(kind: OutcomeKind, list: readonly Row[]): OutcomeRow[] {
-  return list.map(([code, name, action, note]) =>
-    Object.freeze({ kind, code, name, action, ...(note ? { note } : {}) }),
+  return list.map(([code, name, action, note, coolMs]) =>
+    Object.freeze({ kind, code, name, action, ...(note ? { note } : {}), ...(coolMs ? { coolMs } : {}) }),
   );
 }
 
@@ -99,7 +116,7 @@ export const OUTCOMES: readonly OutcomeRow[] = Object.freeze([
     [0x9b, 'QoS not supported', 'unfit', 'the will'],
     [0x9c, 'Use another server', 'redirect'],
     [0x9d, 'Server moved', 'redirect'],
-    [0x9f, 'Connection rate exceeded', 'cool'],
+    [0x9f, 'Connection rate exceeded', 'cool', undefined, RATE_COOL],
   ]),
   ...rows('connack-v3', [
     [0, 'Connection accepted', 'accept'],
@@ -122,7 +139,7 @@ export const OUTCOMES: readonly OutcomeRow[] = Object.freeze([
     [0x83, 'Implementation specific error', 'same'],
     [0x87, 'Not authorized', 'reauth'],
     [0x89, 'Server busy', 'cool'],
-    [0x8b, 'Server shutting down', 'cool'],
+    [0x8b, 'Server shutting down', 'cool', undefined, SHUTDOWN_COOL],
     [0x8d, 'Keep Alive timeout', 'same', 'we were silent'],
     [0x8e, 'Session taken over', 'yield'],
     [0x8f, 'Topic Filter invalid', 'operation'],
@@ -136,7 +153,7 @@ export const OUTCOMES: readonly OutcomeRow[] = Object.freeze([
       0x98,
       'Administrative action',
       'same',
-      'a client that was kicked must not hop to another endpoint at once',
+      'a client that was kicked must not hop to another endpoint at once; three times in ten minutes: the slow lane, and event `security`',
     ],
     [0x99, 'Payload format invalid', 'operation'],
     [0x9a, 'Retain not supported', 'operation'],
@@ -144,7 +161,7 @@ export const OUTCOMES: readonly OutcomeRow[] = Object.freeze([
     [0x9c, 'Use another server', 'redirect'],
     [0x9d, 'Server moved', 'redirect'],
     [0x9e, 'Shared Subscriptions not supported', 'operation'],
-    [0x9f, 'Connection rate exceeded', 'cool'],
+    [0x9f, 'Connection rate exceeded', 'cool', undefined, RATE_COOL],
     [0xa0, 'Maximum connect time', 'same', 'with fresh credentials, where they are asked for'],
     [0xa1, 'Subscription Identifiers not supported', 'operation'],
     [0xa2, 'Wildcard Subscriptions not supported', 'operation'],
@@ -168,12 +185,24 @@ export const OUTCOMES: readonly OutcomeRow[] = Object.freeze([
     [403, 'Forbidden', 'reauth'],
     [404, 'Not Found', 'unfit'],
     [426, 'Upgrade Required', 'unfit'],
-    [429, 'Too Many Requests', 'cool'],
-    [503, 'Service Unavailable', 'cool'],
+    [429, 'Too Many Requests', 'cool', 'for as long as Retry-After says, in Node'],
+    [503, 'Service Unavailable', 'cool', 'for as long as Retry-After says, in Node'],
   ]),
   ...rows('tls', [
-    ['CERT_HAS_EXPIRED', 'Certificate expired', 'cool', 'a wrong clock of the device may heal'],
-    ['ERR_TLS_CERT_ALTNAME_INVALID', 'Certificate for another name', 'cool'],
+    [
+      'CERT_HAS_EXPIRED',
+      'Certificate expired',
+      'cool',
+      'a wrong clock of the device may heal; event `security`, as for every certificate that fails the check',
+      DISTRUST_COOL,
+    ],
+    [
+      'ERR_TLS_CERT_ALTNAME_INVALID',
+      'Certificate for another name',
+      'cool',
+      'event `security`',
+      DISTRUST_COOL,
+    ],
   ]),
   ...rows('socket', [
     ['ECONNREFUSED', 'Connection refused', 'cool'],
@@ -202,7 +231,7 @@ export const OUTCOMES: readonly OutcomeRow[] = Object.freeze([
   ]),
 ]);
 
-const BY_OUTCOME: ReadonlyMap<string, Action> = new Map(OUTCOMES.map((row) => [key(row), row.action]));
+const BY_OUTCOME: ReadonlyMap<string, OutcomeRow> = new Map(OUTCOMES.map((row) => [key(row), row]));
 
 function key({ kind, code }: Outcome): string {
   return `${kind} ${code}`;
@@ -215,7 +244,20 @@ function key({ kind, code }: Outcome): string {
  * errors, other HTTP statuses. The endpoint did something that we cannot use.
  */
 export function classify(outcome: Outcome): Action {
-  return BY_OUTCOME.get(key(outcome)) ?? 'cool';
+  return BY_OUTCOME.get(key(outcome))?.action ?? 'cool';
+}
+
+/** How long an endpoint is left alone at once for an outcome, before failures are counted; pure. */
+export function coolRangeOf(outcome: Outcome): CoolRange | undefined {
+  return isDistrust(outcome) ? DISTRUST_COOL : BY_OUTCOME.get(key(outcome))?.coolMs;
+}
+
+/**
+ * Whether the endpoint's certificate failed our check: its chain, its dates or its name. A handshake that broke off, or
+ * a certificate of ours that was turned away, is no such thing (C3).
+ */
+export function isDistrust({ kind, code }: Outcome): boolean {
+  return kind === 'tls' && /^ERR_TLS_CERT_|^(?!ERR_|EPROTO)/.test(`${code}`);
 }
 
 /** Errors of OpenSSL's certificate checks have names of their own; all concern TLS. */

@@ -1,4 +1,5 @@
 /** Node's clock, chance and sockets. */
+import type { IncomingMessage } from 'node:http';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import type { IClientOptions } from 'mqtt';
@@ -9,6 +10,7 @@ import { addressesOf, pick, pinned, SOCKET_OPTIONS, type SocketOptions } from '.
 import { nodeDns } from './node-dns.js';
 import { textStores } from './node-text-store.js';
 import type { Clock, DialTarget, HostAddress, Network, Platform, Random, Timer, Transport } from './ports.js';
+import { parseRetryAfter } from './retry-after.js';
 
 const clock: Clock = {
   now: () => performance.now(),
@@ -156,15 +158,12 @@ function openWebSocket(
     };
     const onAbort = () => fail(signal.reason);
     const onClose = () => fail(new Error('the WebSocket was closed before it was open'));
-    const onResponse = (_request: unknown, response: { statusCode?: number }) =>
-      fail(
-        Object.assign(
-          new Error(`the WebSocket upgrade was answered with HTTP status ${response.statusCode}`),
-          {
-            httpStatus: response.statusCode,
-          },
-        ),
-      );
+    const onResponse = (_request: unknown, { statusCode, headers }: IncomingMessage) => {
+      const error = new Error(`the WebSocket upgrade was answered with HTTP status ${statusCode}`);
+      const asksToWait = statusCode === 429 || statusCode === 503;
+      const retryAfterMs = asksToWait ? parseRetryAfter(headers['retry-after'], Date.now()) : undefined;
+      fail(Object.assign(error, { httpStatus: statusCode, retryAfterMs }));
+    };
     const onOpen = () => {
       settle();
       const stream = createWebSocketStream(socket, options.wsOptions as object);

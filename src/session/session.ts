@@ -9,6 +9,7 @@ import type { Clock, DialTarget, Timer } from '../platform/ports.js';
 import type { ConnectOptions } from './connect-options.js';
 import { Liveness, type LivenessBounds } from './liveness.js';
 import { SessionStream } from './session-stream.js';
+import { spreadHintOf } from './spread-hint.js';
 
 /** An accepted connection. */
 export interface Link {
@@ -19,6 +20,8 @@ export interface Link {
   readonly receiveMaximum: number;
   /** Milliseconds since 1970 at which the credentials that it was made with expire; `undefined` if that is unknown. */
   readonly expiresAt: number | undefined;
+  /** Milliseconds over which the broker wants its clients to spread after a loss. */
+  readonly spreadMs?: number | undefined;
 }
 
 /** What becomes of a connection; each is called at most once per {@link Session.open}. */
@@ -177,7 +180,8 @@ export class Session {
     const receiveMaximum = packet.properties?.receiveMaximum ?? 65_535;
     const { endpoint, expiresAt } = this.#target;
     this.#options.linked(endpoint.id, resumed);
-    this.#listener?.accepted({ endpoint, resumed, receiveMaximum, expiresAt });
+    const spreadMs = spreadHintOf(packet.properties?.userProperties);
+    this.#listener?.accepted({ endpoint, resumed, receiveMaximum, expiresAt, spreadMs });
   }
 
   #watch({ id }: Endpoint): void {

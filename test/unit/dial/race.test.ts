@@ -29,6 +29,8 @@ function world(plans: Record<string, readonly Answer[] | Plan>, rules: Partial<t
   const defeats: Record<string, Defeat<string>> = {};
   const hooks = { lost: () => {} };
   const under = new Set<string>();
+  /** Contestants that have begun and not left. */
+  const inside = new Set<string>();
   const seen = { most: 0, opened: [] as string[], discarded: [] as string[] };
   const after = (ms: number) => new Promise<void>((resolve) => void clock.setTimeout(resolve, ms));
 
@@ -36,7 +38,13 @@ function world(plans: Record<string, readonly Answer[] | Plan>, rules: Partial<t
     const plan: Plan = 'ways' in given ? given : { ways: given };
     const names = plan.ways.map((_, at) => `${name}${at + 1}`);
     return {
-      prepare: () => (plan.preparesMs ? after(plan.preparesMs) : Promise.resolve()),
+      prepare: () => {
+        inside.add(name);
+        return plan.preparesMs ? after(plan.preparesMs) : Promise.resolve();
+      },
+      leave: () => {
+        assert.ok(inside.delete(name), `${name} leaves once, after it has begun`);
+      },
       ways: async (signal) => {
         const { resolvesMs = 0 } = plan;
         if (resolvesMs === 'fails') throw new Error('no such name');
@@ -88,7 +96,7 @@ function world(plans: Record<string, readonly Answer[] | Plan>, rules: Partial<t
     (prize) => Object.assign(result, { prize, settled: true }),
     (rejected) => Object.assign(result, { rejected, settled: true }),
   );
-  return { clock, abort, log, defeats, hooks, seen, under, result };
+  return { clock, abort, log, defeats, hooks, inside, seen, under, result };
 }
 
 describe('a race of one contestant', () => {
@@ -290,7 +298,7 @@ test('any race ends, within its limit, with one prize or every defeat, and leave
   await fc.assert(
     fc.asyncProperty(fc.array(plan, { maxLength: 4 }), limit, async (plans, limit) => {
       const named = Object.fromEntries(plans.map((each, at) => ['abcd'[at] as string, each]));
-      const { clock, log, defeats, seen, under, result } = world(named, { limit });
+      const { clock, log, defeats, inside, seen, under, result } = world(named, { limit });
       // The slowest: everybody in turn, after a preparation, up to the deadline; and the last deaf ones.
       await clock.advance(plans.length * 5_700 + 6_000);
       assert.ok(result.settled);
@@ -300,7 +308,7 @@ test('any race ends, within its limit, with one prize or every defeat, and leave
       if (result.prize === undefined) assert.equal(Object.keys(defeats).length, plans.length);
       const kept = seen.opened.filter((prize) => !seen.discarded.includes(prize));
       assert.deepEqual(kept, result.prize === undefined ? [] : [result.prize]);
-      assert.deepEqual([under.size, clock.pending], [0, 0]);
+      assert.deepEqual([under.size, inside.size, clock.pending], [0, 0, 0]);
     }),
     { numRuns: 300 },
   );
