@@ -11,6 +11,7 @@ import type {
   Packet,
   PacketCallback,
 } from 'mqtt';
+import type { Departure } from './connection/departure.js';
 import type { Failback } from './connection/failback.js';
 import type { Renewal } from './connection/renewal.js';
 import type { Supervisor } from './connection/supervisor.js';
@@ -34,6 +35,7 @@ export interface EngineDeps {
   readonly supervisor: Supervisor;
   readonly failback: Failback;
   readonly renewal: Renewal;
+  readonly departure: Departure;
   readonly delivery: Delivery;
   readonly watcher: Watcher;
   readonly health: HealthBook;
@@ -41,7 +43,6 @@ export interface EngineDeps {
   readonly inFlight: InFlight;
   readonly clock: Clock;
   readonly events: EventSink;
-  readonly canDial: (endpoint: Endpoint) => boolean;
 }
 
 /** Milliseconds that a polite `end()` waits for acknowledgements; MQTT.js waits for ever (J8). */
@@ -56,6 +57,7 @@ export class Engine {
     this.#deps = deps;
     deps.supervisor.observe(deps.failback);
     deps.supervisor.observe(deps.renewal);
+    deps.supervisor.observe(deps.departure);
   }
 
   /** For MQTT.js's stream builder. */
@@ -96,11 +98,14 @@ export class Engine {
     failback.moved();
   }
 
-  /** Moves to the best endpoint that is not known to fail. */
+  /** Moves to the best endpoint that is not known to fail, if it is better than the one in use. */
   async rebalance(): Promise<void> {
     const { supervisor, failback, health } = this.#deps;
-    const [best] = supervisor.preferred().filter(({ id }) => health.view(id).state !== 'ejected');
-    if (!best || best.id === supervisor.current?.id) return;
+    const { current, candidates } = supervisor;
+    const mustLeave = !current || candidates.leaveWord(current);
+    const better = mustLeave ? candidates.preferred() : candidates.better(current);
+    const best = better.find(({ id }) => health.view(id).state !== 'ejected');
+    if (!best) return;
     await supervisor.move(best.id, 'rebalance() was called', { event: 'move', patient: false });
     failback.moved();
   }
@@ -191,12 +196,13 @@ export class Engine {
 
   status(): ClientStatus {
     const { core, supervisor, watcher, outbox, inFlight } = this.#deps;
-    const ranking = supervisor.ranking();
+    const { candidates } = supervisor;
+    const ranking = candidates.ranking();
     return {
       state: supervisor.state,
       clientId: core.options.clientId ?? '',
       current: supervisor.current?.id ?? null,
-      home: ranking.find(this.#deps.canDial)?.id ?? null,
+      home: candidates.home()?.id ?? null,
       endpoints: ranking.map((endpoint, rank) => this.#endpointStatus(endpoint, rank)),
       outbox: {
         messages: outbox.size + inFlight.size,
@@ -210,18 +216,11 @@ export class Engine {
 
   /** How `clientId` would be placed now, and why. */
   explain(clientId: string | undefined): Explanation[] {
-    return this.#deps.supervisor.ranking(clientId).map((endpoint, rank) => {
-      const { id, url, state, reason } = this.#endpointStatus(endpoint, rank);
-      const eligible = state !== 'ejected' && state !== 'unusable';
-      return { id, url, rank, eligible, reason: reason ?? (rank === 0 ? 'first by rank' : 'next by rank') };
-    });
+    return this.#deps.supervisor.candidates.explain(clientId);
   }
 
   #endpointStatus(endpoint: Endpoint, rank: number): EndpointStatus {
     const { id, url, priority, weight, zone = null } = endpoint;
-    const health = this.#deps.canDial(endpoint)
-      ? this.#deps.health.view(id)
-      : { state: 'unusable' as const, reason: `this runtime cannot dial ${endpoint.scheme}:`, retryAt: null };
-    return { id, url, rank, priority, weight, zone, ...health };
+    return { id, url, rank, priority, weight, zone, ...this.#deps.supervisor.candidates.view(endpoint) };
   }
 }

@@ -2,16 +2,14 @@
 
 import type { Credentials } from '../dial/credentials.js';
 import type { Dialed, Dialer } from '../dial/dialer.js';
-import type { Watcher } from '../discovery/watcher.js';
 import type { Endpoint } from '../endpoint.js';
 import { FailoverError } from '../errors.js';
 import type { EventSink } from '../events.js';
 import type { HealthBook } from '../health/health-book.js';
 import { isNodeFact } from '../health/node-facts.js';
 import { classify, coolRangeOf, isDistrust } from '../health/outcomes.js';
-import type { MqttCore } from '../mqtt/mqtt-core.js';
 import type { Clock, DialTarget, Random } from '../platform/ports.js';
-import type { Selector } from '../selection/selector.js';
+import type { Candidates } from '../selection/candidates.js';
 import type { ConnectOptions } from '../session/connect-options.js';
 import type { Link, Session } from '../session/session.js';
 import type { Conflict } from './conflict.js';
@@ -30,17 +28,13 @@ export interface PassListener {
 }
 
 export interface ConnectorDeps {
-  readonly watcher: Watcher;
-  readonly selector: Selector;
+  readonly candidates: Candidates;
   readonly health: HealthBook;
   readonly dialer: Dialer;
   readonly session: Session;
   readonly connectOptions: ConnectOptions;
-  readonly core: MqttCore;
   readonly clock: Clock;
   readonly random: Random;
-  /** Whether this runtime can dial an endpoint at all. */
-  readonly canDial: (endpoint: Endpoint) => boolean;
   readonly pacing: Pacing;
   readonly conflict: Conflict;
   readonly credentials: Credentials;
@@ -68,20 +62,13 @@ export class Connector {
     return this.#attempts;
   }
 
-  /** The known endpoints in the order of preference of `clientId`; health plays no part. */
-  ranking(clientId = this.#deps.core.options.clientId ?? ''): readonly Endpoint[] {
-    const { watcher, selector } = this.#deps;
-    return watcher.current ? selector.rank(clientId, watcher.current.endpoints) : [];
-  }
-
-  /** The endpoints that this runtime can dial, in the client's order; first the one that a broker has sent us to. */
-  dialable(): readonly Endpoint[] {
-    return this.#deps.redirects.order(this.ranking().filter(this.#deps.canDial));
-  }
-
-  /** Endpoints that have not failed in `pass`, in the order that health allows. */
+  /** Endpoints to try next in `pass`: of the best lot in which not all have failed. */
   untried(pass: Pass): readonly Endpoint[] {
-    return this.#deps.health.order(this.dialable()).filter(({ id }) => !pass.hasFailed(id));
+    for (const lot of this.#deps.candidates.lots()) {
+      const left = lot.filter(({ id }) => !pass.hasFailed(id));
+      if (left.length > 0) return left;
+    }
+    return [];
   }
 
   /** Tries candidates until one accepts, or none is left. Aborting `signal` ends it without a word. */
@@ -159,8 +146,8 @@ export class Connector {
 
   /** A broker names another endpoint: it cools, and the other is preferred if it may be. */
   redirected(from: string, { reasonCode = 0, serverReference }: FailoverError): void {
-    const { redirects, health, events } = this.#deps;
-    const { to, reason } = redirects.follow(from, reasonCode, serverReference, this.dialable());
+    const { redirects, candidates, health, events } = this.#deps;
+    const { to, reason } = redirects.follow(from, reasonCode, serverReference, candidates.dialable());
     health.cool(from, REDIRECT_COOL_MS, to === null ? 'it sends us away' : `it sends us to ${to}`);
     events.emit('redirect', { from, to, code: reasonCode, reason });
   }
@@ -171,7 +158,7 @@ export class Connector {
   }
 
   #failed(pass: Pass, endpoint: Endpoint, error: FailoverError): void {
-    const { health, conflict, credentials, pacing } = this.#deps;
+    const { candidates, health, conflict, credentials, pacing } = this.#deps;
     const { id } = endpoint;
     const action = error.outcome && classify(error.outcome);
     if (action === 'reauth' && credentials.canRefresh && pass.mayRefresh(id)) {
@@ -191,6 +178,7 @@ export class Connector {
     if (error.code === 'ERR_CONNACK_TIMEOUT') conflict.connackMissed();
     else if (error.code !== 'ERR_REFUSED') conflict.endpointDied(id);
     if (action === 'unfit') health.unfit(endpoint, error.message);
+    else if (candidates.saidFull(id, error.outcome, error.message)) return;
     else if (blamed) this.blame(endpoint, error, coolMs);
   }
 

@@ -5,10 +5,9 @@
  * times and for a while, each client has its own slot in a window by its id, and no client moves often (R165–R167).
  * That, and nothing else, is what brings placement back to where it was after a rolling restart.
  */
-import type { Watcher } from '../discovery/watcher.js';
 import type { Endpoint } from '../endpoint.js';
 import type { Clock, DialTarget, Random, Timer } from '../platform/ports.js';
-import { murmur3 } from '../selection/murmur3.js';
+import { hashShare } from '../selection/murmur3.js';
 import type { MoveOptions } from './supervisor.js';
 
 /** See `FailbackOptions` and `HealthOptions.probeMs`. */
@@ -26,12 +25,11 @@ export interface FailbackDeps {
   readonly bounds: FailbackBounds;
   readonly clock: Clock;
   readonly random: Random;
-  readonly watcher: Watcher;
   readonly clientId: () => string;
-  /** The endpoint in use. */
-  readonly current: () => Endpoint | undefined;
-  /** Endpoints that can be dialed and serve this configuration, in the client's order. */
-  readonly preferred: () => readonly Endpoint[];
+  /** Endpoints that are better than the one in use, best first; none without a link. */
+  readonly better: () => readonly Endpoint[];
+  /** The endpoint that the client prefers by placement. */
+  readonly home: () => Endpoint | undefined;
   readonly target: (endpoint: Endpoint) => DialTarget;
   /** Opens a transport and closes it again. */
   readonly probe: (target: DialTarget, signal: AbortSignal) => Promise<void>;
@@ -52,8 +50,6 @@ const PROBE_TIMEOUT_MS = 3_000;
 const PROBED_AT_ONCE = 3;
 /** The longest that failed moves home stretch `healthyMs`. */
 const MAX_HOLD_OFF = 16;
-/** Milliseconds over which the clients of an endpoint that left the list move away. */
-const DRAIN_WINDOW_MS = 10_000;
 
 interface Candidate {
   readonly id: string;
@@ -120,29 +116,17 @@ export class Failback {
 
   /** One look at where we are and where we should be; resolves with the milliseconds until the next. */
   async #look(signal: AbortSignal): Promise<number> {
-    const current = this.#deps.current();
-    const [home] = this.#deps.preferred();
-    if (!current || !home || home.id === current.id) {
+    const better = this.#deps.better();
+    if (better.length === 0) {
       this.#candidate = undefined;
-      return this.#probeDelay();
-    }
-    if (!this.#isListed(current)) {
-      await this.#drain(signal);
       return this.#probeDelay();
     }
     if (this.#deps.bounds.mode === 'off') return this.#probeDelay();
     // Probed even when we may not go there: what `status()` says of it should be true.
-    const candidate = await this.#firstAlive(this.#better().slice(0, PROBED_AT_ONCE), signal);
+    const candidate = await this.#firstAlive(better.slice(0, PROBED_AT_ONCE), signal);
     if (candidate && !signal.aborted && this.#mayGo() && this.#isReady())
       await this.#goHome(candidate, signal);
     return this.#probeDelay();
-  }
-
-  /** Endpoints that are preferred to the present one. */
-  #better(): readonly Endpoint[] {
-    const preferred = this.#deps.preferred();
-    const place = preferred.findIndex(({ id }) => id === this.#deps.current()?.id);
-    return place < 0 ? preferred : preferred.slice(0, place);
   }
 
   /** Home if it answers, else the next that is better than where we are. */
@@ -152,10 +136,6 @@ export class Failback {
       if (await this.#probe(endpoint, signal)) return endpoint;
     }
     return undefined;
-  }
-
-  #isListed({ id }: Endpoint): boolean {
-    return this.#deps.watcher.current?.endpoints.some((endpoint) => endpoint.id === id) ?? true;
   }
 
   async #probe(endpoint: Endpoint, signal: AbortSignal): Promise<boolean> {
@@ -204,8 +184,8 @@ export class Failback {
   async #goHome(home: Endpoint, signal: AbortSignal): Promise<void> {
     await this.#slot(this.#deps.bounds.windowMs, signal);
     if (signal.aborted || !(await this.#probe(home, signal)) || signal.aborted) return;
-    if (!this.#mayGo() || !this.#better().some(({ id }) => id === home.id)) return;
-    const event = this.#deps.preferred()[0]?.id === home.id ? 'failback' : 'move';
+    if (!this.#mayGo() || !this.#deps.better().some(({ id }) => id === home.id)) return;
+    const event = this.#deps.home()?.id === home.id ? 'failback' : 'move';
     try {
       await this.#deps.move(home.id, 'a better endpoint is back', { event, patient: true });
       this.moved();
@@ -215,24 +195,9 @@ export class Failback {
     }
   }
 
-  /** The list no longer has the endpoint we are on: leave it, warm and in our slot, never cut (R23). */
-  async #drain(signal: AbortSignal): Promise<void> {
-    await this.#slot(DRAIN_WINDOW_MS, signal);
-    const current = this.#deps.current();
-    if (signal.aborted || !current || this.#isListed(current)) return;
-    const to = await this.#firstAlive(this.#deps.preferred(), signal);
-    if (!to || signal.aborted) return;
-    await this.#deps.move(to.id, 'the endpoint left the list', { event: 'move', patient: false }).then(
-      () => this.moved(),
-      () => {
-        // Tried again at the next look.
-      },
-    );
-  }
-
   /** The same share of every window for the same client: a spread without a draw, and reproducible (R6). */
   #slot(windowMs: number, signal: AbortSignal): Promise<void> {
-    const share = murmur3(this.#deps.clientId()) / 2 ** 32;
+    const share = hashShare(this.#deps.clientId());
     return new Promise((resolve) => {
       const done = () => {
         this.#deps.clock.clearTimeout(timer);

@@ -19,7 +19,8 @@ export type Conclusion =
 const REFUSALS = 3;
 /** Endpoints that may be busy, or fail without a reason, before it is the cluster (C2). */
 const BUSY = 2;
-const BUSY_CODES: ReadonlySet<unknown> = new Set([0x80, 0x89]);
+/** Unspecified error, Server busy, Quota exceeded: a limit of one node, or a licence that all of them share. */
+const BUSY_CODES: ReadonlySet<unknown> = new Set([0x80, 0x89, 0x97]);
 
 /** Exceptions from the ranking, for one pass. */
 export interface PassBias {
@@ -92,11 +93,12 @@ export class Pass {
     const { outcome } = error;
     if (!outcome) return true;
     const action = classify(outcome);
-    if (outcome.kind === 'connack' && BUSY_CODES.has(outcome.code)) this.#busy += 1;
+    const isBusy = outcome.kind === 'connack' && BUSY_CODES.has(outcome.code);
+    if (isBusy) this.#busy += 1;
     if (action === 'reauth') this.#refusals += 1;
     if (isDistrust(outcome)) this.#distrusted += 1;
     if (action === 'fatal') this.#conclusion = 'fatal';
-    else if ((action === 'all' && outcome.code !== NO_ROUTE) || this.#busy >= BUSY)
+    else if ((action === 'all' && outcome.code !== NO_ROUTE && !isBusy) || this.#busy >= BUSY)
       this.#conclusion = 'give-up';
     else if (this.#refusals >= REFUSALS) this.#conclusion = 'unauthorised';
     return action !== 'all' && action !== 'reauth' && action !== 'fatal';

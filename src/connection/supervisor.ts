@@ -7,11 +7,15 @@
  */
 
 import { Spare } from '../dial/spare.js';
+import type { Watcher } from '../discovery/watcher.js';
 import type { Endpoint } from '../endpoint.js';
 import { describe, FailoverError, isFailoverError } from '../errors.js';
 import type { ClientState } from '../events.js';
 import { SHORT_LINK_MS } from '../health/health-book.js';
 import { type Action, classify, type Outcome } from '../health/outcomes.js';
+import type { MqttCore } from '../mqtt/mqtt-core.js';
+import { Candidates } from '../selection/candidates.js';
+import type { Selector } from '../selection/selector.js';
 import type { Link } from '../session/session.js';
 import { Conflict, PEACE_MS } from './conflict.js';
 import { Connector, type ConnectorDeps, type PassListener } from './connector.js';
@@ -42,15 +46,22 @@ export interface SupervisorOptions extends PacingBounds {
   readonly attemptTimeoutMs: number;
   /** False: one pass over the endpoints, and the first lost link is the last. */
   readonly reconnect: boolean;
+  /** The client's own zone. */
+  readonly zone?: string | undefined;
 }
 
 /** What a connector needs beside what the supervisor itself makes for it. */
 type SharedDeps = Omit<
   ConnectorDeps,
-  'pacing' | 'conflict' | 'redirects' | 'connackTimeoutMs' | 'attemptTimeoutMs'
+  'candidates' | 'pacing' | 'conflict' | 'redirects' | 'connackTimeoutMs' | 'attemptTimeoutMs'
 >;
 
 export interface SupervisorDeps extends SharedDeps {
+  readonly core: MqttCore;
+  readonly watcher: Watcher;
+  readonly selector: Selector;
+  /** Whether this runtime can dial an endpoint at all. */
+  readonly canDial: (endpoint: Endpoint) => boolean;
   readonly links: LinkObserver;
   readonly options: SupervisorOptions;
 }
@@ -70,6 +81,7 @@ export class Supervisor {
   readonly #conflict: Conflict;
   readonly #budget: RetryBudget;
   readonly #redirects: Redirects;
+  readonly #candidates: Candidates;
   readonly #connector: Connector;
   readonly #passes: PassListener;
   readonly #observers: Pick<LinkObserver, 'linkUp' | 'linkDown'>[] = [];
@@ -92,9 +104,16 @@ export class Supervisor {
     this.#conflict = new Conflict(deps.clock, deps.random);
     this.#budget = new RetryBudget(deps.clock);
     this.#redirects = new Redirects(deps.clock);
-    const { connackTimeoutMs, attemptTimeoutMs } = deps.options;
+    const { connackTimeoutMs, attemptTimeoutMs, zone } = deps.options;
+    this.#candidates = new Candidates({
+      ...deps,
+      zone,
+      redirects: this.#redirects,
+      clientId: () => this.#clientId,
+    });
     this.#connector = new Connector({
       ...deps,
+      candidates: this.#candidates,
       pacing: this.#pacing,
       conflict: this.#conflict,
       redirects: this.#redirects,
@@ -122,14 +141,15 @@ export class Supervisor {
     return { ...this.#counters, attempts: this.#connector.attempts };
   }
 
-  /** The known endpoints in the order of preference of `clientId`; health plays no part. */
-  ranking(clientId?: string): readonly Endpoint[] {
-    return this.#connector.ranking(clientId);
+  /** Who is eligible, and in which order. */
+  get candidates(): Candidates {
+    return this.#candidates;
   }
 
-  /** Endpoints that can be dialed and serve this configuration, in the client's order. */
-  preferred(): readonly Endpoint[] {
-    return this.#connector.dialable().filter(({ id }) => this.#deps.health.view(id).state !== 'unusable');
+  /** A probe off the critical path succeeded or failed. */
+  probed(id: string, ok: boolean): void {
+    if (ok) this.#candidates.answered(id);
+    this.#deps.health.probed(id, ok);
   }
 
   /** Begins to connect; does nothing while it is already under way or connected. */
@@ -200,7 +220,7 @@ export class Supervisor {
         retryable: true,
       });
     }
-    const target = this.#connector.dialable().find(({ id }) => id === to);
+    const target = this.#candidates.dialable().find(({ id }) => id === to);
     if (!target)
       throw new FailoverError('ERR_NO_ENDPOINT', `Cannot move to ${describe(to)}: no such endpoint`);
     const abort = new AbortController();
@@ -375,6 +395,7 @@ export class Supervisor {
     health.retain(watcher.current.endpoints);
     // What other clients know of a new endpoint is an event, and its listener may have ended or restarted this one.
     if (this.#state !== before) return;
+    this.#candidates.retain(watcher.current.endpoints);
     const abort = new AbortController();
     const state: State = { name: 'connecting', leave: () => abort.abort() };
     this.#enter(state, reason);
@@ -398,6 +419,7 @@ export class Supervisor {
     this.#conflict.accepted(id);
     this.#redirects.linked();
     const wasStopped = this.#stopWatch();
+    this.#candidates.accepted(id);
     health.accepted(id);
     if (wasStopped()) return;
     this.#enter({ name: 'connected' }, `accepted by ${id}`);
@@ -441,9 +463,11 @@ export class Supervisor {
     const holdMs = options.reconnect ? this.#holdAfter(action, error, heldMs) : undefined;
     const wasStopped = this.#stopWatch();
     if (heldMs >= PEACE_MS) this.#conflict.reset();
+    const isFull = this.#candidates.saidFull(id, error.outcome, error.message);
     if (action === 'redirect') this.#connector.redirected(id, error);
-    else if (shun) this.#connector.blame(link.endpoint, error, this.#connector.coolMs(error));
-    else if (action !== 'yield' && holdMs === undefined) health.linkEnded(id, heldMs, error.message);
+    else if (shun && !isFull) this.#connector.blame(link.endpoint, error, this.#connector.coolMs(error));
+    else if (!isFull && action !== 'yield' && holdMs === undefined)
+      health.linkEnded(id, heldMs, error.message);
     if (wasStopped()) return;
     if (!options.reconnect) this.stop(error.message);
     else if (holdMs !== undefined) this.#yield(id, holdMs, error.message);

@@ -11,6 +11,7 @@ import {
   container as root,
 } from 'tsyringe';
 import type { ParsedBrokers } from '../brokers.js';
+import { Departure } from '../connection/departure.js';
 import { Failback } from '../connection/failback.js';
 import { Renewal } from '../connection/renewal.js';
 import { Supervisor } from '../connection/supervisor.js';
@@ -55,6 +56,7 @@ const ADMIT: InjectionToken<Admit> = Symbol('admit');
 const CREDENTIALS: InjectionToken<Credentials> = Symbol('credentials');
 const FAILBACK: InjectionToken<Failback> = Symbol('failback');
 const RENEWAL: InjectionToken<Renewal> = Symbol('renewal');
+const DEPARTURE: InjectionToken<Departure> = Symbol('departure');
 const ENGINE: InjectionToken<Engine> = Symbol('engine');
 
 /** What a client is made of, in the two steps that extending `MqttClient` takes. */
@@ -112,6 +114,7 @@ export function composeClient(
           supervisor: c.resolve(SUPERVISOR),
           failback: c.resolve(FAILBACK),
           renewal: c.resolve(RENEWAL),
+          departure: c.resolve(DEPARTURE),
           delivery: c.resolve(DELIVERY),
           watcher: c.resolve(WATCHER),
           health: part(c, tokens.health),
@@ -119,7 +122,6 @@ export function composeClient(
           inFlight: c.resolve(IN_FLIGHT),
           clock: part(c, tokens.clock),
           events: c.resolve(EVENTS),
-          canDial: canDialBy(part(c, tokens.network)),
         });
       });
       options.overrides?.(publicFace(container));
@@ -154,7 +156,7 @@ function registerConnection(
 ): void {
   register(tokens.selector, (c): Selector => {
     if (typeof selection === 'object') return selection;
-    if (selection === 'ordered') return orderedSelector();
+    if (selection === 'ordered') return orderedSelector(zone);
     if (selection === 'random') return randomSelector(part(c, tokens.random), zone);
     return clientIdSelector(zone);
   });
@@ -206,14 +208,14 @@ function registerConnection(
       random: part(c, tokens.random),
       events: c.resolve(EVENTS),
       canDial: canDialBy(part(c, tokens.network)),
-      options: { ...backoff, connackTimeoutMs: dial.connackTimeoutMs, attemptTimeoutMs, reconnect },
+      options: { ...backoff, connackTimeoutMs: dial.connackTimeoutMs, attemptTimeoutMs, reconnect, zone },
     });
   });
 }
 
 function registerFailback(
   register: Register,
-  { dial, failback, health }: ResolvedOptions,
+  { backoff, dial, failback, health }: ResolvedOptions,
   { dialBudget }: ProcessParts,
 ): void {
   register(FAILBACK, (c) => {
@@ -226,15 +228,14 @@ function registerFailback(
       budget: dialBudget,
       purpose: 'probe',
     });
-    const book = part(c, tokens.health);
+    const { candidates } = supervisor;
     return new Failback({
       bounds: { ...failback, probeMs: health.probeMs },
       clock: part(c, tokens.clock),
       random: part(c, tokens.random),
-      watcher: c.resolve(WATCHER),
       clientId: () => core.options.clientId ?? '',
-      current: () => supervisor.current,
-      preferred: () => supervisor.preferred(),
+      better: () => (supervisor.current ? candidates.better(supervisor.current) : []),
+      home: () => candidates.dialable()[0],
       target: (endpoint) => connectOptions.target(endpoint),
       probe: async (target, signal) => {
         let failure: Error | undefined;
@@ -244,10 +245,30 @@ function registerFailback(
         if (!dialed) throw failure;
         new Spare(dialed).discard();
       },
-      observed: (id, ok) => book.probed(id, ok),
+      observed: (id, ok) => supervisor.probed(id, ok),
       move: (to, reason, how) => supervisor.move(to, reason, how),
       mayLeave: () => connectOptions.mayLeave(),
     });
+  });
+  register(DEPARTURE, (c) => {
+    const supervisor = c.resolve(SUPERVISOR);
+    const watcher = c.resolve(WATCHER);
+    const { candidates } = supervisor;
+    const departure = new Departure({
+      clock: part(c, tokens.clock),
+      random: part(c, tokens.random),
+      clientId: () => c.resolve(CORE).options.clientId ?? '',
+      current: () => supervisor.current,
+      leaveWord: (endpoint) => candidates.leaveWord(endpoint),
+      listed: (endpoint) => candidates.listed(endpoint),
+      eligible: () => candidates.lots()[0] ?? [],
+      hintMs: () => watcher.current?.spreadMs,
+      spreadMs: backoff.spreadMs,
+      move: (to, reason, how) => supervisor.move(to, reason, how),
+      moved: () => c.resolve(FAILBACK).moved(),
+    });
+    watcher.onChange(() => departure.listChanged());
+    return departure;
   });
 }
 

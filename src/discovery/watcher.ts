@@ -53,6 +53,8 @@ export class Watcher {
   readonly #deps: WatcherDeps;
   #set: EndpointSet | undefined;
   #updatedAt: number | null = null;
+  #receivedAt = Number.NEGATIVE_INFINITY;
+  readonly #listeners: (() => void)[] = [];
   #error: string | null = null;
   #inFlight: Promise<EndpointSet> | undefined;
   #abort = new AbortController();
@@ -68,6 +70,16 @@ export class Watcher {
   /** The last good endpoint set, if there is one. */
   get current(): EndpointSet | undefined {
     return this.#set;
+  }
+
+  /** When that set was obtained, on the monotonic clock. */
+  get receivedAt(): number {
+    return this.#receivedAt;
+  }
+
+  /** Calls `listener` after every change of the endpoints, for as long as the client lives. */
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
   }
 
   /**
@@ -165,11 +177,13 @@ export class Watcher {
     const removed = [...before.keys()];
     this.#set = Object.freeze({ ...answer, endpoints: Object.freeze(endpoints) });
     this.#updatedAt = this.#deps.clock.wallNow();
+    this.#receivedAt = this.#deps.clock.now();
     this.#error = null;
     this.#failures = 0;
     if (added.length + changed.length + removed.length > 0) {
       const { source, revision = null } = answer;
       this.#deps.events.emit('topology', { added, removed, changed, source, revision });
+      for (const listener of this.#listeners) listener();
     }
     return this.#set;
   }

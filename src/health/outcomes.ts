@@ -110,7 +110,7 @@ export const OUTCOMES: readonly OutcomeRow[] = Object.freeze([
     [0x8c, 'Bad authentication method', 'fatal'],
     [0x90, 'Topic Name invalid', 'fatal', 'the will topic'],
     [0x95, 'Packet too large', 'unfit'],
-    [0x97, 'Quota exceeded', 'all', 'licence limits hold for the whole cluster'],
+    [0x97, 'Quota exceeded', 'all', 'from two endpoints in one pass: a licence holds for the whole cluster'],
     [0x99, 'Payload format invalid', 'fatal', 'the will payload'],
     [0x9a, 'Retain not supported', 'unfit', 'the will'],
     [0x9b, 'QoS not supported', 'unfit', 'the will'],

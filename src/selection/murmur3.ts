@@ -142,6 +142,15 @@ export function murmur3(text: string, seed = 0): number {
 }
 
 /**
+ * Where `text` falls in [0, 1), evenly over many texts: a draw that is the same every time and everywhere.
+ *
+ * @param seed - Another seed is an independent draw.
+ */
+export function hashShare(text: string, seed = 0): number {
+  return murmur3(text, seed) / 2 ** 32;
+}
+
+/**
  * Hashes many endpoint ids for one client id; the part of the hash that covers the client id is computed once.
  *
  * The hashed bytes are client id, a zero byte, endpoint id (R125).

@@ -1,0 +1,227 @@
+/**
+ * Who is eligible, and in which order (R132): the operator's word, what this runtime and this configuration can use,
+ * and health decide who; tier, zone and hash decide the order; then come the reasons of the moment to step aside.
+ *
+ * Everything here is about one client now. Placement itself is {@link rank}, which knows none of it.
+ */
+import type { Watcher } from '../discovery/watcher.js';
+import type { Endpoint } from '../endpoint.js';
+import type { EventSink } from '../events.js';
+import type { HealthBook, HealthView } from '../health/health-book.js';
+import type { Outcome } from '../health/outcomes.js';
+import type { Clock, Random } from '../platform/ports.js';
+import type { Explanation } from '../status.js';
+import { FullNodes, saysFull } from './full-nodes.js';
+import { freshLoads, shunLoaded } from './load.js';
+import { type Remark, type SameRun, sameLocality } from './runs.js';
+import { checkedSelector, type Selector } from './selector.js';
+import { Recoveries, spareYoung } from './slow-start.js';
+import { spill } from './spill.js';
+
+export interface CandidatesDeps {
+  readonly watcher: Watcher;
+  readonly selector: Selector;
+  readonly zone: string | undefined;
+  readonly health: HealthBook;
+  /** Puts the endpoint first that a broker has sent us to. */
+  readonly redirects: { order(ranked: readonly Endpoint[]): readonly Endpoint[] };
+  /** Whether this runtime can dial an endpoint at all. */
+  readonly canDial: (endpoint: Endpoint) => boolean;
+  readonly clientId: () => string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly events: EventSink;
+}
+
+/** Why the endpoint in use is to be left: the operator's word, or that the list no longer has it (R45). */
+export type LeaveWord = 'draining' | 'down' | 'unlisted';
+
+/** What one ordering is for. */
+interface Purpose {
+  readonly clientId: string;
+  /** Whether a node that has just come back is spared. */
+  readonly sparesYoung: boolean;
+  readonly remark?: Remark;
+}
+
+/** Orders the endpoints of the present list for one client. */
+export class Candidates {
+  readonly #deps: CandidatesDeps;
+  readonly #selector: Selector;
+  readonly #full: FullNodes;
+  readonly #recoveries: Recoveries;
+  readonly #same: SameRun;
+  #hasConnected = false;
+
+  constructor(deps: CandidatesDeps) {
+    const { clock, random, events, zone } = deps;
+    this.#deps = deps;
+    this.#full = new FullNodes(clock, random);
+    this.#recoveries = new Recoveries(clock);
+    this.#same = sameLocality(zone);
+    // Later: whoever asked for the ranking is not prepared for what a listener may do.
+    this.#selector = checkedSelector(deps.selector, zone, (error) =>
+      clock.soon(() => events.emit('discovery-error', { source: 'selection', error })),
+    );
+  }
+
+  /** The known endpoints by placement alone: first is home. */
+  ranking(clientId = this.#deps.clientId()): readonly Endpoint[] {
+    const { current } = this.#deps.watcher;
+    return current ? this.#selector.rank(clientId, current.endpoints) : [];
+  }
+
+  /** The first by placement that this runtime can dial, whatever its state: what `status()` calls home. */
+  home(): Endpoint | undefined {
+    return this.ranking().find(this.#deps.canDial);
+  }
+
+  /** The endpoints that this runtime can dial, by placement; first the one that a broker has sent us to. */
+  dialable(): readonly Endpoint[] {
+    return this.#deps.redirects.order(this.ranking().filter(this.#deps.canDial));
+  }
+
+  /** Where this client would be, given a free choice: eligible endpoints, of which ejected ones may be back soon. */
+  preferred(): readonly Endpoint[] {
+    const fit = this.#ordered({ clientId: this.#deps.clientId(), sparesYoung: false });
+    return fit.filter(({ state }) => state === 'up');
+  }
+
+  /**
+   * Endpoints worth leaving `current` for: better by placement, and preferred now. Spill, load and fullness hold a
+   * client back on its way home; they never send a live connection away.
+   */
+  better(current: Endpoint): readonly Endpoint[] {
+    const before = (ranked: readonly Endpoint[]) => {
+      const place = ranked.findIndex(({ id }) => id === current.id);
+      return place < 0 ? [] : ranked.slice(0, place);
+    };
+    const placed = new Set(before(this.dialable()));
+    return before(this.preferred()).filter((endpoint) => placed.has(endpoint));
+  }
+
+  /**
+   * What to dial, in lots: a lot is for when nothing of those before is left. First what is up, ejected ones at its
+   * end; then what is draining; then what is down (R134).
+   */
+  lots(): readonly (readonly Endpoint[])[] {
+    const fit = this.#ordered({ clientId: this.#deps.clientId(), sparesYoung: this.#hasConnected });
+    const lot = (state: Endpoint['state']) =>
+      this.#deps.health.order(fit.filter((endpoint) => endpoint.state === state));
+    return [lot('up'), lot('draining'), lot('down')];
+  }
+
+  /** Why `current` is to be left, with the endpoint as the list has it now; `undefined` when it may be kept. */
+  leaveWord(current: Endpoint): LeaveWord | undefined {
+    const listed = this.listed(current);
+    if (!listed) return this.#deps.watcher.current ? 'unlisted' : undefined;
+    return listed.state === 'up' ? undefined : listed.state;
+  }
+
+  /** `endpoint` as the list has it now. */
+  listed({ id }: Endpoint): Endpoint | undefined {
+    return this.#deps.watcher.current?.endpoints.find((endpoint) => endpoint.id === id);
+  }
+
+  /**
+   * An endpoint answered: if it said that it is full, that is remembered, and nobody need blame it.
+   *
+   * @returns whether it did.
+   */
+  saidFull(id: string, outcome: Outcome | undefined, reason: string): boolean {
+    if (!saysFull(outcome)) return false;
+    this.#full.answered(id, reason);
+    const { clock, events, health } = this.#deps;
+    const until = this.#wall(this.#full.hold(id)?.until ?? clock.now());
+    if (health.view(id).state !== 'ejected')
+      events.emit('health', { endpoint: id, state: 'suspect', reason, until });
+    return true;
+  }
+
+  /** CONNECT was accepted. To be told before the health book is. */
+  accepted(id: string): void {
+    const { health, events } = this.#deps;
+    this.#hasConnected = true;
+    this.#recoveries.back(id);
+    if (this.#full.accepted(id) && health.view(id).state === 'healthy')
+      events.emit('health', { endpoint: id, state: 'healthy', reason: 'accepted', until: null });
+  }
+
+  /** A probe was answered. */
+  answered(id: string): void {
+    this.#recoveries.back(id);
+  }
+
+  /** Drops what is known of endpoints that are no longer in the list. */
+  retain(endpoints: readonly Endpoint[]): void {
+    const present = new Set(endpoints.map(({ id }) => id));
+    this.#full.retain(present);
+    this.#recoveries.retain(present);
+  }
+
+  /** State and reason of an endpoint, the strongest first: what cannot be used, the operator's word, health, fullness. */
+  view(endpoint: Endpoint): HealthView {
+    const { health, canDial } = this.#deps;
+    const { id, scheme, state } = endpoint;
+    if (!canDial(endpoint))
+      return { state: 'unusable', reason: `this runtime cannot dial ${scheme}:`, retryAt: null };
+    const view = health.view(id);
+    if (view.state === 'unusable') return view;
+    if (state !== 'up') return { state, reason: `the list says that it is ${state}`, retryAt: null };
+    const hold = this.#full.hold(id);
+    if (view.state === 'ejected' || !hold) return view;
+    return { state: 'suspect', reason: hold.reason, retryAt: this.#wall(hold.until) };
+  }
+
+  /** How a client would be placed now, and why: by rank, with what keeps an endpoint from being dialed (R139). */
+  explain(clientId = this.#deps.clientId()): Explanation[] {
+    const remarks = new Map<string, string>();
+    const remark: Remark = (id, why) => remarks.set(id, why);
+    this.#ordered({ clientId, sparesYoung: this.#hasConnected, remark });
+    return this.ranking(clientId).map((endpoint, rank) => {
+      const { id, url } = endpoint;
+      const { state, reason } = this.view(endpoint);
+      const eligible = !INELIGIBLE.has(state) && !this.#full.hold(id);
+      const why = (eligible ? remarks.get(id) : undefined) ?? reason;
+      return { id, url, rank, eligible, reason: why ?? (rank === 0 ? 'first by rank' : 'next by rank') };
+    });
+  }
+
+  /** The endpoints that can be used at all, in the order of one client; ejection has no part in it. */
+  #ordered({ clientId, sparesYoung, remark }: Purpose): readonly Endpoint[] {
+    const { watcher, canDial, redirects, clock } = this.#deps;
+    const available = new Set<Endpoint>();
+    const fit = this.ranking(clientId).filter((endpoint) => {
+      if (!canDial(endpoint)) return false;
+      const { state } = this.view(endpoint);
+      if (state === 'ejected') this.#recoveries.away(endpoint.id);
+      else if (!INELIGIBLE.has(state) && !this.#full.hold(endpoint.id)) available.add(endpoint);
+      return state !== 'unusable';
+    });
+    const isAvailable = (endpoint: Endpoint) => available.has(endpoint);
+    let ordered: readonly Endpoint[] = fit;
+    if (this.#selector.tiered) {
+      ordered = spill(clientId, ordered, isAvailable, remark);
+      if (sparesYoung) {
+        const shareOf = (endpoint: Endpoint) => this.#recoveries.share(endpoint);
+        ordered = spareYoung(clientId, ordered, this.#same, shareOf, remark);
+      }
+      const loads = watcher.current && freshLoads(watcher.current, watcher.receivedAt, clock);
+      if (loads) ordered = shunLoaded(ordered, this.#same, isAvailable, loads, remark);
+    }
+    return redirects.order(this.#full.last(ordered));
+  }
+
+  #wall(at: number): number {
+    const { clock } = this.#deps;
+    return Math.round(clock.wallNow() + (at - clock.now()));
+  }
+}
+
+/** States in which an endpoint is dialed only when nothing else is left, or not at all. */
+const INELIGIBLE: ReadonlySet<HealthView['state']> = new Set<HealthView['state']>([
+  'ejected',
+  'draining',
+  'down',
+  'unusable',
+]);

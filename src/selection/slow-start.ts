@@ -1,0 +1,83 @@
+/** Sparing a node that has just come back: reconnecting clients return to it over a minute, not at once (R136). */
+import type { Endpoint } from '../endpoint.js';
+import type { Clock } from '../platform/ports.js';
+import { hashShare } from './murmur3.js';
+import { type Remark, runs, type SameRun } from './runs.js';
+
+/** Milliseconds until a node that came back is like any other. */
+const WARM_UP_MS = 60_000;
+/** The share of its clients that a node gets from the first moment on; Envoy's minimum. */
+const LEAST_SHARE = 0.1;
+/** Makes the draws here independent of placement: else the clients that rank a node high would all accept it. */
+const SLOW_START_SEED = 0x510357a7;
+
+/** The share of its clients that a node takes `ageMs` after it came back: max(0.1, age/60 s), 1 at most. */
+export function warmShare(ageMs: number): number {
+  return Math.min(1, Math.max(LEAST_SHARE, ageMs / WARM_UP_MS));
+}
+
+/**
+ * `ranked` with the young endpoints that this client does not accept yet behind the others of their run.
+ *
+ * A client accepts an endpoint when its draw for the two of them is below the endpoint's share. The draw never
+ * changes and the share only grows, so an endpoint that was accepted once stays accepted (monotone). Shares count
+ * relative to the oldest of the run: when all came back together, as after a power cut, nobody need be spared.
+ *
+ * @param shareOf - {@link warmShare} of an endpoint; 1 for those that never were away.
+ */
+export function spareYoung(
+  clientId: string,
+  ranked: readonly Endpoint[],
+  same: SameRun,
+  shareOf: (endpoint: Endpoint) => number,
+  remark?: Remark,
+): readonly Endpoint[] {
+  if (ranked.every((endpoint) => shareOf(endpoint) === 1)) return ranked;
+  return runs(ranked, same).flatMap((run) => {
+    const oldest = Math.max(...run.map(shareOf));
+    const accepted: Endpoint[] = [];
+    const spared: Endpoint[] = [];
+    for (const endpoint of run) {
+      const draw = hashShare(`${clientId}\0${endpoint.id}`, SLOW_START_SEED);
+      (draw < shareOf(endpoint) / oldest ? accepted : spared).push(endpoint);
+    }
+    for (const { id } of spared) remark?.(id, 'it has just come back, and takes its clients one by one');
+    return [...accepted, ...spared];
+  });
+}
+
+/** Remembers which endpoints went away and came back, as far as this client saw it or the list says so. */
+export class Recoveries {
+  readonly #clock: Clock;
+  readonly #away = new Set<string>();
+  readonly #backAt = new Map<string, number>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** The endpoint is out of use. */
+  away(id: string): void {
+    this.#away.add(id);
+    this.#backAt.delete(id);
+  }
+
+  /** The endpoint answers; means something only if it was away. */
+  back(id: string): void {
+    if (this.#away.delete(id)) this.#backAt.set(id, this.#clock.now());
+  }
+
+  /** {@link warmShare} of an endpoint now. */
+  share({ id, since }: Endpoint): number {
+    const seenAt = this.#backAt.get(id);
+    const seen = seenAt === undefined ? 1 : warmShare(this.#clock.now() - seenAt);
+    const told = since === undefined ? 1 : warmShare(this.#clock.wallNow() - since);
+    return Math.min(seen, told);
+  }
+
+  /** Forgets endpoints that are no longer in the list. */
+  retain(present: ReadonlySet<string>): void {
+    for (const id of this.#away) if (!present.has(id)) this.#away.delete(id);
+    for (const id of this.#backAt.keys()) if (!present.has(id)) this.#backAt.delete(id);
+  }
+}
