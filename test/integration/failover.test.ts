@@ -179,15 +179,36 @@ describe('an endpoint that cannot be used', () => {
     });
   }
 
-  test('makes the client wait when it says that a quota of the whole cluster is exceeded (0x97)', async () => {
+  test('makes the client wait when two of them say that a quota is exceeded (0x97): it is the whole cluster', async () => {
     await using bad = await refusing(0x97);
+    await using alike = await refusing(0x97);
     await using good = await scriptedBroker();
-    await using subject = client([bad.url, good.url], { protocolVersion: 5 });
+    await using subject = client([bad.url, alike.url, good.url], { protocolVersion: 5 });
     await once(subject, 'error');
     assert.equal(subject.status().state, 'backoff');
-    assert.equal(subject.status().endpoints[0]?.state, 'healthy');
     assert.equal(good.connections.length, 0);
   });
+
+  for (const code of [0x89, 0x97, 0x9f]) {
+    test(`is full when it refuses CONNECT with ${code}: the client remembers, and ejects nobody for it (S7)`, async () => {
+      await using full = await refusing(code);
+      await using good = await scriptedBroker();
+      await using subject = client([full.url, good.url], { protocolVersion: 5, health: { failures: 1 } });
+      const health = collect<FailoverEvents['health']>(subject, 'health');
+      await once(subject, 'connect');
+      const [first] = subject.status().endpoints;
+      assert.deepEqual([first?.state, subject.status().current], ['suspect', id(good)]);
+      assert.ok((first?.retryAt ?? 0) - Date.now() > 290_000);
+      const again = once(subject, 'connect');
+      subject.reconnect();
+      await again;
+      assert.deepEqual([full.connects, subject.status().current], [1, id(good)]);
+      assert.deepEqual(
+        health.map(({ state }) => state),
+        ['suspect'],
+      );
+    });
+  }
 
   test('is not asked again at once when all of them refuse our credentials', async () => {
     await using one = await refusing(5);

@@ -1,8 +1,7 @@
 /**
  * The way home, told as probes and moves.
  *
- * World: a real watcher over the list `abc`, in that order of preference; the client is on `b` unless a test says
- * otherwise. The network, the clock, chance and the supervisor's `move` are fakes. Every draw is 0.5, so a wait for a
+ * World: the list `abc`, in that order of preference; the client is on `b` unless a test says otherwise. The network, the clock, chance and the supervisor's `move` are fakes. Every draw is 0.5, so a wait for a
  * probe is 10 s to the millisecond; home must be good for a minute, and the client's slot is at the window's start
  * unless a test opens a window.
  */
@@ -10,13 +9,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Failback, type FailbackBounds } from '../../../src/connection/failback.js';
 import type { MoveOptions } from '../../../src/connection/supervisor.js';
-import { Watcher } from '../../../src/discovery/watcher.js';
 import type { Random } from '../../../src/platform/ports.js';
 import { murmur3 } from '../../../src/selection/murmur3.js';
 import { fixedRandom } from '../../support/seeded-random.js';
 import { settle, VirtualClock } from '../../support/virtual-clock.js';
 import { endpoint, FakeNetwork } from '../fakes/fake-network.js';
-import { Recorder } from '../fakes/recorder.js';
 
 const refused = new Error('ECONNREFUSED');
 
@@ -33,18 +30,8 @@ async function linked({ clock = new VirtualClock(), on = 'b', ...given }: Setup 
   const { random = fixedRandom(0.5), clientId = 'c', mayLeave = () => true, ...bounds } = given;
   const startedAt = clock.now();
   const network = new FakeNetwork(clock);
-  const list = { ids: 'abc' };
-  const watcher = new Watcher({
-    resolver: {
-      resolve: async () => ({ endpoints: [...list.ids].map((id) => endpoint(id)), source: 'test' }),
-    },
-    clock,
-    random,
-    events: new Recorder(),
-    refreshMs: undefined,
-  });
-  await watcher.refresh();
-  const known = new Map([...'abcd'].map((id) => [id, endpoint(id)]));
+  let list = 'abc';
+  const known = new Map([...'abc'].map((id) => [id, endpoint(id)]));
   const health: string[] = [];
   const moves: { to: string; at: number; reason: string; how: MoveOptions }[] = [];
   interface World {
@@ -58,7 +45,7 @@ async function linked({ clock = new VirtualClock(), on = 'b', ...given }: Setup 
     moveError: Error | undefined;
     refusesConnect: boolean;
     onObserved: () => void;
-    relist(ids: string): Promise<void>;
+    relist(ids: string): void;
     link(id: string): void;
   }
   const w: World = {
@@ -74,9 +61,8 @@ async function linked({ clock = new VirtualClock(), on = 'b', ...given }: Setup 
     /** Runs inside `observed`, as a listener for `health` does. */
     onObserved: () => {},
     /** Discovery finds another list. */
-    relist: async (ids: string) => {
-      list.ids = ids;
-      await watcher.refresh();
+    relist: (ids: string) => {
+      list = ids;
     },
     /** Moves as `id@milliseconds`. */
     get moveLog(): string[] {
@@ -94,10 +80,9 @@ async function linked({ clock = new VirtualClock(), on = 'b', ...given }: Setup 
       },
       clock,
       random,
-      watcher,
       clientId: () => clientId,
-      current: () => (w.current === undefined ? undefined : known.get(w.current)),
-      preferred: () => watcher.current?.endpoints ?? [],
+      better: () => [...list.slice(0, Math.max(0, list.indexOf(w.current ?? '')))].map((id) => known.get(id)!),
+      home: () => known.get(list[0]!),
       target: (to) => ({ endpoint: to, options: {} }),
       probe: async (target, signal) => {
         const transport = await network.open(target, signal);
@@ -371,75 +356,11 @@ describe('moves', () => {
   });
 });
 
-describe('an endpoint that left the list', () => {
-  for (const mode of ['auto', 'manual', 'off'] as const) {
-    test(`is left for the best one within the client's slot of ten seconds, in mode ${mode}`, async () => {
-      const w = await linked({ mode, mayLeave: () => false });
-      await w.relist('ac');
-      const at = 10_000 + slotOf('c', 10_000);
-      await w.clock.advance(at - 1);
-      assert.deepEqual(w.moves, []);
-      await w.clock.advance(2);
-      assert.deepEqual(w.moves, [
-        { to: 'a', at, reason: 'the endpoint left the list', how: { event: 'move', patient: false } },
-      ]);
-    });
-  }
-
-  test('is left at a later look when the move fails', async () => {
-    const w = await linked();
-    w.moveError = refused;
-    await w.relist('ac');
-    await w.clock.advance(20_000);
-    assert.equal(w.moves.length, 1);
-    w.moveError = undefined;
-    await w.clock.advance(20_000);
-    assert.deepEqual([w.moves.length, w.current], [2, 'a']);
-  });
-
-  test('is not left by a fleet of 1000 in one second (R142)', async () => {
-    const clock = new VirtualClock();
-    const fleet = await Promise.all(
-      Array.from({ length: 1_000 }, (_, i) => linked({ clock, clientId: `client-${i}` })),
-    );
-    for (const { relist } of fleet) await relist('ac');
-    await clock.advance(20_000);
-    const bins = Array<number>(10).fill(0);
-    for (const { moves } of fleet) {
-      const bin = Math.floor((moves[0]!.at - 10_000) / 1_000);
-      bins[bin] = bins[bin]! + 1;
-    }
-    assert.ok(Math.max(...bins) <= 200, bins.join(' '));
-  });
-
-  test('is not left when it is back in the list by then', async () => {
-    const w = await linked();
-    await w.relist('ac');
-    await w.clock.advance(10_000);
-    await w.relist('abc');
-    await w.clock.advance(10_000);
-    assert.deepEqual(w.moveLog, []);
-  });
-
-  test('is left for the second best when home is dead', async () => {
-    const w = await linked({ on: 'c' });
-    w.network.answer('a', refused);
-    // As the supervisor does with an endpoint that it cannot dial.
-    w.moveError = refused;
-    await w.relist('ab');
-    await w.clock.advance(300_000);
-    assert.ok(
-      w.moves.some(({ to }) => to === 'b'),
-      w.moveLog.join(' '),
-    );
-  });
-});
-
 describe('a move home that is due', () => {
   test('is off when the client is at home by then', async () => {
     const w = await linked({ windowMs: 60_000 });
     await w.clock.advance(70_000);
-    await w.relist('bac');
+    w.relist('bac');
     await w.clock.advance(60_000);
     assert.deepEqual(w.moveLog, []);
   });
@@ -477,7 +398,6 @@ describe('the end of the link', () => {
         };
       },
     ],
-    "in the middle of an unlisted endpoint's slot": [10_001, ({ relist }) => relist('ac')],
   };
 
   for (const [name, [at, arrange]] of Object.entries(situations)) {
