@@ -81,7 +81,8 @@ async function linked({ clock = new VirtualClock(), on = 'b', ...given }: Setup 
       clock,
       random,
       clientId: () => clientId,
-      better: () => [...list.slice(0, Math.max(0, list.indexOf(w.current ?? '')))].map((id) => known.get(id)!),
+      better: () =>
+        [...list.slice(0, Math.max(0, list.indexOf(w.current ?? '')))].map((id) => known.get(id)!),
       home: () => known.get(list[0]!),
       target: (to) => ({ endpoint: to, options: {} }),
       probe: async (target, signal) => {

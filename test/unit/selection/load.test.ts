@@ -23,7 +23,9 @@ describe('the second choice', () => {
     [Number.NaN, 0, 'abc'],
   ] as const) {
     test(`is ${order === 'abc' ? 'not ' : ''}taken at a load of ${a} against ${b}`, () => {
-      const loads = new Map(Object.entries({ a, b }).filter((entry): entry is [string, number] => entry[1] !== undefined));
+      const loads = new Map(
+        Object.entries({ a, b }).filter((entry): entry is [string, number] => entry[1] !== undefined),
+      );
       loads.set('c', 0);
       assert.equal(text(shunLoaded(abc, sameLocality(undefined), () => true, loads)), order);
     });
@@ -58,7 +60,8 @@ describe('loads', () => {
 
   test('are as old as their document says, if that is older', () => {
     const clock = new VirtualClock();
-    const made = (agoMs: number) => freshLoads(set({ generatedAt: clock.wallNow() - agoMs }), clock.now(), clock);
+    const made = (agoMs: number) =>
+      freshLoads(set({ generatedAt: clock.wallNow() - agoMs }), clock.now(), clock);
     assert.deepEqual([made(19_999), made(20_000), made(-HOUR)], [loads, undefined, loads]);
   });
 

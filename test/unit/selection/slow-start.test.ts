@@ -52,9 +52,8 @@ describe('a node that has just come back', () => {
         (id, ageOfA, ageOfB, later) => {
           const ranked = [...five].slice(0, 2);
           const firstAt = (after: number) =>
-            spareYoung(id, ranked, same, (each) =>
-              warmShare((each.id === 'a' ? ageOfA : ageOfB) + after),
-            )[0]!.id;
+            spareYoung(id, ranked, same, (each) => warmShare((each.id === 'a' ? ageOfA : ageOfB) + after))[0]!
+              .id;
           // `a` is the first choice: once it is taken while it is the younger one, it stays taken.
           return ageOfA > ageOfB || firstAt(0) !== 'a' || firstAt(later) === 'a';
         },

@@ -82,7 +82,11 @@ describe('a client', () => {
   test('goes to the best tier that has anything when none has room for it', () => {
     const few = [...tier(0, 'a', 'b', 'c', 'd'), ...tier(1, 'w', 'x', 'y', 'z')];
     const isAvailable = except('b', 'c', 'd', 'x', 'y', 'z');
-    assert.ok(IDS.some((id) => spill(id, few, isAvailable) === few || text(spill(id, few, isAvailable)) === text(few)));
+    assert.ok(
+      IDS.some(
+        (id) => spill(id, few, isAvailable) === few || text(spill(id, few, isAvailable)) === text(few),
+      ),
+    );
     for (const id of IDS) assert.match(text(spill(id, few, isAvailable)), /^(abcdwxyz|wxyzabcd)$/);
   });
 
