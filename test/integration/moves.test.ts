@@ -2,7 +2,7 @@
 // World: three in-process aedes brokers, and scripted ones where the wire matters. Real: sockets, time.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { FailoverClient, FailoverEvents } from '../../src/index.js';
+import type { BrokersInput, FailoverClient, FailoverEvents } from '../../src/index.js';
 import { type AedesBroker, type AedesCluster, aedesCluster } from '../support/aedes-cluster.js';
 import { collect, once, until } from '../support/events.js';
 import { scriptedBroker } from '../support/scripted-broker.js';
@@ -204,5 +204,138 @@ describe('going home', () => {
     const [event] = await moved;
     assert.deepEqual([event.from, event.to], [gone, device.status().current]);
     assert.match(event.reason, /left the list/);
+  });
+});
+
+describe('an endpoint that the operator takes away', () => {
+  /** Two scripted brokers in a list whose words can be changed; the client is connected to the first. */
+  async function connectedPair(spreadMs: number) {
+    const order: string[] = [];
+    const b = await scriptedBroker(({ cmd }) => void (cmd === 'connect' && order.push('b: connect')));
+    const a = await scriptedBroker(({ cmd }) => {
+      // By the time that the old link is left, the new transport is open.
+      if (cmd === 'disconnect') order.push(`a: disconnect, ${b.connections.length} open to b`);
+    });
+    let words: readonly ('up' | 'draining' | 'down')[] = ['up', 'up'];
+    const device = client(
+      {
+        resolve: async () => ({
+          endpoints: [a, b].flatMap(({ url }, i) => {
+            const state = words[i];
+            return state ? [{ url, id: 'ab'[i], state }] : [];
+          }),
+          source: 'test',
+          spreadMs,
+        }),
+        // Endpoints from outside are read as specs, whatever their type says.
+      } as unknown as BrokersInput,
+      { clientId: 'device', discovery: { refreshMs: 1_000 }, failback: { mode: 'off' } },
+    );
+    await once(device, 'connect');
+    assert.equal(device.status().current, 'a');
+    return {
+      a,
+      b,
+      device,
+      order,
+      say: (...next: ('up' | 'draining' | 'down')[]) => {
+        words = next;
+      },
+      [Symbol.asyncDispose]: async () => {
+        await device[Symbol.asyncDispose]();
+        await a[Symbol.asyncDispose]();
+        await b[Symbol.asyncDispose]();
+      },
+    };
+  }
+
+  for (const word of ['draining', 'down'] as const) {
+    it(`is left when it is ${word}: the new transport first, then DISCONNECT, then CONNECT`, async () => {
+      await using pair = await connectedPair(200);
+      const moved = once<[FailoverEvents['move']]>(pair.device, 'move');
+      pair.say(word, 'up');
+      const [event] = await moved;
+      assert.deepEqual([event.from, event.to], ['a', 'b']);
+      assert.match(event.reason, new RegExp(word));
+      assert.deepEqual(pair.order, ['a: disconnect, 1 open to b', 'b: connect']);
+      assert.equal(pair.device.status().endpoints[0]?.state, word);
+    });
+  }
+
+  it('is kept while nothing else can be reached, and left when something can', async () => {
+    await using pair = await connectedPair(0);
+    await pair.b.stop();
+    const closes = collect(pair.device, 'close');
+    const tried = once<[FailoverEvents['state']]>(pair.device, 'state');
+    pair.say('down', 'up');
+    assert.equal((await tried)[0].to, 'moving');
+    await until(() => pair.device.status().state === 'connected', { what: 'the move to fail' });
+    await pair.device.publishAsync('readings', '1', { qos: 1 });
+    assert.deepEqual([pair.device.status().current, closes, pair.a.connects], ['a', [], 1]);
+    const moved = once(pair.device, 'move', 15_000);
+    await pair.b.restart();
+    await moved;
+    assert.equal(pair.device.status().current, 'b');
+  });
+
+  it('is not dialed while another is up, and dialed when none is', async () => {
+    await using a = await scriptedBroker();
+    await using b = await scriptedBroker();
+    await using device = client(
+      [
+        { url: a.url, id: 'a', state: 'draining' },
+        { url: b.url, id: 'b' },
+      ],
+      { clientId: 'device' },
+    );
+    await once(device, 'connect');
+    assert.deepEqual([device.status().current, device.status().home, a.connections.length], ['b', 'a', 0]);
+    const again = once(device, 'connect');
+    await b.stop();
+    await again;
+    assert.equal(device.status().current, 'a');
+  });
+});
+
+describe('tiers', () => {
+  it('take their clients home from the next one by the same rules (R167)', async () => {
+    await using cluster = await aedesCluster(3);
+    const [first, ...reserve] = cluster.urls;
+    await using device = client([{ url: `${first}` }, ...reserve.map((url) => ({ url, priority: 1 }))], {
+      clientId: 'device',
+      selection: 'client-id',
+      ...HASTE,
+    });
+    await once(device, 'connect');
+    assert.equal(brokerOf(device, cluster), cluster.at(0));
+    const moved = once<[FailoverEvents['failover']]>(device, 'failover');
+    await cluster.at(0)?.kill();
+    assert.notEqual((await moved)[0].to, device.status().home);
+    const back = once<[FailoverEvents['failback']]>(device, 'failback');
+    await cluster.at(0)?.revive();
+    assert.equal((await back)[0].to, device.status().home);
+    assert.equal(brokerOf(device, cluster), cluster.at(0));
+  });
+});
+
+describe("a selector of the application's own", () => {
+  it('that throws does not keep the client from connecting, and is reported (S9)', async () => {
+    await using cluster = await aedesCluster(2);
+    await using device = client(cluster.urls, {
+      clientId: 'device',
+      selection: {
+        rank: () => {
+          throw new Error('off by one');
+        },
+      },
+    });
+    const reported = once<[FailoverEvents['discovery-error']]>(device, 'discovery-error');
+    const [{ source, error }] = await reported;
+    await until(() => device.connected, { what: 'the connection' });
+    assert.deepEqual(
+      [source, error.code, device.status().current],
+      ['selection', 'ERR_OPTION', device.status().home],
+    );
+    assert.match(error.message, /off by one/);
   });
 });

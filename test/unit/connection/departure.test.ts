@@ -21,29 +21,43 @@ interface Setup {
   readonly spreadMs?: number;
 }
 
+interface World {
+  readonly clock: VirtualClock;
+  readonly moves: { to: string; at: number; reason: string; how: MoveOptions }[];
+  current: Endpoint | undefined;
+  /** Runs before a move settles; what it throws is how the move fails. */
+  onMove: (to: string) => void;
+  /** Departures that came about. */
+  moved: number;
+  /** The operator's word on `b`, or none when it is not in the list, and on `a`. */
+  say(init: Partial<EndpointInit> | undefined, ofA?: Partial<EndpointInit>): void;
+  /** The link to `id` takes the place of the one before. */
+  link(id: string): void;
+  /** Moves as `id@milliseconds`. */
+  readonly log: string[];
+  readonly departure: Departure;
+}
+
 function world({ clock = new VirtualClock(), clientId = 'c', hintMs, spreadMs = 100 }: Setup = {}) {
   const startedAt = clock.now();
   let list: readonly Endpoint[] = ['a', 'b', 'd'].map((id) => endpoint(id));
-  const moves: { to: string; at: number; reason: string; how: MoveOptions }[] = [];
-  const w = {
+  const moves: World['moves'] = [];
+  const w: World = {
     clock,
     moves,
-    current: endpoint('b') as Endpoint | undefined,
-    /** Runs before a move settles; what it throws is how the move fails. */
-    onMove: (_to: string): void | Promise<void> => {},
+    current: endpoint('b'),
+    onMove: () => {},
     moved: 0,
-    /** The operator's word on `b`, or none when it is not in the list. */
-    say: (init: Partial<EndpointInit> | undefined, ofA: Partial<EndpointInit> = {}) => {
+    say: (init, ofA = {}) => {
       const others = [endpoint('a', ofA), endpoint('d')];
       list = init ? [...others, endpoint('b', init)] : others;
       w.departure.listChanged();
     },
-    link: (id: string) => {
+    link: (id) => {
       w.departure.linkDown();
       w.current = endpoint(id);
       w.departure.linkUp();
     },
-    /** Moves as `id@milliseconds`. */
     get log(): string[] {
       return moves.map(({ to, at }) => `${to}@${at}`);
     },
@@ -62,7 +76,7 @@ function world({ clock = new VirtualClock(), clientId = 'c', hintMs, spreadMs = 
       spreadMs,
       move: async (to, reason, how) => {
         moves.push({ to, at: clock.now() - startedAt, reason, how });
-        await w.onMove(to);
+        w.onMove(to);
         w.link(to);
       },
       moved: () => {

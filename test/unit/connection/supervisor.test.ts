@@ -195,6 +195,44 @@ describe('the first connection', () => {
   });
 });
 
+describe('draining and down endpoints', () => {
+  const list = [
+    endpoint('down', { state: 'down' }),
+    endpoint('draining', { state: 'draining' }),
+    endpoint('up'),
+  ];
+  const resolve = async () => ({ endpoints: list, source: 'test' });
+
+  test('are not raced against one that is slow', async () => {
+    const { clock, network, supervisor } = world({ resolve });
+    network.answer('up', { afterMs: 4_000, gives: 'open' });
+    supervisor.start('test');
+    await clock.advance(4_000);
+    assert.deepEqual([network.log, supervisor.current?.id], [['up@0'], 'up']);
+  });
+
+  test('are tried in the same pass when nothing else is left, the draining one first (R134)', async () => {
+    const { clock, network, supervisor } = world({ resolve });
+    network.answer('up', refused);
+    network.answer('draining', refused);
+    supervisor.start('test');
+    await clock.advance(0);
+    assert.deepEqual(network.log, ['up@0', 'draining@0', 'down@0']);
+    assert.equal(supervisor.current?.id, 'down');
+  });
+
+  test('are not used instead of one that only has to rest', async () => {
+    const { clock, network, core, supervisor, transport } = world({ resolve });
+    supervisor.start('test');
+    await clock.advance(0);
+    transport().hangUp();
+    await clock.advance(500);
+    assert.deepEqual(network.log, ['up@0']);
+    await clock.advance(1_000);
+    assert.deepEqual([network.log.length, network.dials[1]?.id, core.errors], [2, 'up', []]);
+  });
+});
+
 describe('failed passes', () => {
   test('wait longer each time, for the pass and not for each endpoint (R145), until one works', async () => {
     const { clock, events, core, network, supervisor } = world({ ids: 'ab' });
