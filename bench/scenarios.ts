@@ -1,9 +1,17 @@
 /** Every benchmark, in the order in which they run; last the one that needs a program of its own. */
 import { outbox } from './micro/delivery/outbox.js';
+import { candidates } from './micro/selection/candidates.js';
 import { rank } from './micro/selection/rank.js';
 import { crashFailover } from './scenarios/crash-failover.js';
 import { crashFloor } from './scenarios/crash-floor.js';
 import { publishCost } from './scenarios/publish-cost.js';
 import type { Scenario } from './support/scenario.js';
 
-export const SCENARIOS: readonly Scenario[] = [crashFailover, publishCost, rank, outbox, crashFloor];
+export const SCENARIOS: readonly Scenario[] = [
+  crashFailover,
+  publishCost,
+  rank,
+  candidates,
+  outbox,
+  crashFloor,
+];

@@ -68,9 +68,17 @@ export class FullNodes {
 
   /** `ranked` with the full ones at its end, the one first whose time is up first. */
   last(ranked: readonly Endpoint[]): readonly Endpoint[] {
-    const untilOf = ({ id }: Endpoint) => this.hold(id)?.until ?? 0;
-    if (this.#holds.size === 0 || ranked.every((endpoint) => untilOf(endpoint) === 0)) return ranked;
-    return [...ranked].sort((a, b) => untilOf(a) - untilOf(b));
+    if (this.#holds.size === 0) return ranked;
+    const others: Endpoint[] = [];
+    const full: { readonly endpoint: Endpoint; readonly until: number }[] = [];
+    for (const endpoint of ranked) {
+      const hold = this.hold(endpoint.id);
+      if (hold) full.push({ endpoint, until: hold.until });
+      else others.push(endpoint);
+    }
+    if (full.length === 0) return ranked;
+    full.sort((a, b) => a.until - b.until);
+    return [...others, ...full.map(({ endpoint }) => endpoint)];
   }
 
   /** Forgets endpoints that are no longer in the list. */

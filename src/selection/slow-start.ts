@@ -32,15 +32,22 @@ export function spareYoung(
   shareOf: (endpoint: Endpoint) => number,
   remark?: Remark,
 ): readonly Endpoint[] {
-  if (ranked.every((endpoint) => shareOf(endpoint) === 1)) return ranked;
+  const young = new Map<Endpoint, number>();
+  for (const endpoint of ranked) {
+    const share = shareOf(endpoint);
+    if (share < 1) young.set(endpoint, share);
+  }
+  if (young.size === 0) return ranked;
   return runs(ranked, same).flatMap((run) => {
-    const oldest = Math.max(...run.map(shareOf));
+    const oldest = run.reduce((most, endpoint) => Math.max(most, young.get(endpoint) ?? 1), 0);
+    const isAccepted = (endpoint: Endpoint) => {
+      const share = young.get(endpoint);
+      if (share === undefined) return true;
+      return hashShare(`${clientId}\0${endpoint.id}`, SLOW_START_SEED) < share / oldest;
+    };
     const accepted: Endpoint[] = [];
     const spared: Endpoint[] = [];
-    for (const endpoint of run) {
-      const draw = hashShare(`${clientId}\0${endpoint.id}`, SLOW_START_SEED);
-      (draw < shareOf(endpoint) / oldest ? accepted : spared).push(endpoint);
-    }
+    for (const endpoint of run) (isAccepted(endpoint) ? accepted : spared).push(endpoint);
     for (const { id } of spared) remark?.(id, 'it has just come back, and takes its clients one by one');
     return [...accepted, ...spared];
   });

@@ -464,6 +464,18 @@ describe("a selector of the application's own", () => {
     assert.equal(w.lots, 'bacd||');
   });
 
+  test('is not second-guessed by load, age or spill', async () => {
+    const at = new VirtualClock().wallNow();
+    const own = [endpoint('a', { since: at }), endpoint('b'), endpoint('c'), endpoint('d', { priority: 1 })];
+    const loads = new Map(Object.entries({ a: 1, b: 0 }));
+    const selector: Selector = { rank: (_key, endpoints) => [...endpoints] };
+    for (let i = 0; i < 20; i += 1) {
+      const w = await world(own, { selector, clientId: `client-${i}` }, { loads, ttlMs: 60_000 });
+      w.connect('b');
+      assert.equal(w.lots, 'abcd||');
+    }
+  });
+
   test('that throws costs one event, and the client is placed by its id (S9)', async () => {
     const selector: Selector = {
       rank: () => {
