@@ -8,6 +8,8 @@ import type { CredentialsProvider } from './dial/credentials.js';
 import { parseDohUrl } from './discovery/dns/doh.js';
 import { parseDnsServer } from './discovery/dns/server-address.js';
 import { checkAllowedHosts } from './discovery/host-policy.js';
+import type { RegistryOptions } from './discovery/registry/create-registry-resolver.js';
+import type { RegistryHeaders } from './discovery/registry/http.js';
 import { describe, FailoverError, optionError } from './errors.js';
 import type { DnsServer } from './platform/ports.js';
 import type { Selector } from './selection/selector.js';
@@ -117,7 +119,7 @@ export interface DiscoveryOptions {
     /** URL of a DNS-over-HTTPS server, asked instead of any other; browsers need one, as they have no other way. */
     readonly doh?: string;
   };
-  readonly registry?: { readonly headers?: unknown; readonly pollMs?: number; readonly push?: boolean };
+  readonly registry?: RegistryOptions;
   readonly topic?: string;
   /**
    * Milliseconds between refreshes of a list that can change, at least 1000. A list that has a TTL, as that of SRV, is
@@ -189,7 +191,10 @@ export interface ResolvedOptions {
     readonly servers: readonly DnsServer[] | undefined;
     readonly doh: URL | undefined;
     readonly allowedHosts: readonly string[] | undefined;
+    readonly registry: { readonly [K in keyof Required<RegistryOptions>]: RegistryOptions[K] | undefined };
   };
+  /** Plain HTTP to a registry, and plain MQTT to what it names. */
+  readonly allowInsecure: boolean;
   /** False for `reconnectPeriod: 0`: one pass over the endpoints, and no reconnection. */
   readonly reconnect: boolean;
   /** MQTT.js's `connectTimeout`, if given: caps transport and CONNACK together. */
@@ -219,6 +224,12 @@ const nonEmptyList = (what: string) =>
 const UNKNOWN = 'unknown';
 const share = 'a number from 0 to 1';
 const flag = v.optional(v.boolean('true or false'));
+
+/** No value of a header may show in an error: a bad one is told by the option's name alone. */
+const registryHeaders = v.custom<RegistryHeaders>(
+  isRegistryHeaders,
+  'an object of HTTP headers or a function that gives one',
+);
 
 const zoneText = 'a string of 1 to 64 characters';
 
@@ -278,7 +289,7 @@ const GROUPS = v.object({
       servers: nonEmptyList('an array of DNS servers such as `host:port`'),
       doh: text('an https URL'),
     }),
-    registry: group({ headers: v.optional(v.unknown()), pollMs: ms(1_000), push: flag }),
+    registry: group({ headers: v.optional(registryHeaders), pollMs: ms(1_000), push: flag }),
     topic: text(),
     refreshMs: ms(1_000),
     lastKnownGood: v.optional(v.union([v.string(), v.literal(false)], 'a path or name, or false')),
@@ -298,7 +309,6 @@ const NOT_YET: readonly string[] = [
   'outbox.store',
   'outbox.codec',
   'outbox.dedupId',
-  'discovery.registry',
   'discovery.topic',
   'discovery.lastKnownGood',
   'discovery.maxEndpoints',
@@ -381,7 +391,13 @@ export function resolveOptions(options: FailoverOptions, defaults: PlatformDefau
       servers: discovery.dns?.servers?.map((text, i) => parseDnsServer(text, `discovery.dns.servers[${i}]`)),
       doh: discovery.dns?.doh === undefined ? undefined : parseDohUrl(discovery.dns.doh),
       allowedHosts: discovery.allowedHosts && checkAllowedHosts(discovery.allowedHosts),
+      registry: {
+        headers: discovery.registry?.headers,
+        pollMs: discovery.registry?.pollMs ?? discovery.refreshMs,
+        push: discovery.registry?.push,
+      },
     },
+    allowInsecure: options.allowInsecure ?? false,
     reconnect: reconnectPeriod !== 0,
     attemptTimeoutMs: connectTimeout ?? Number.POSITIVE_INFINITY,
     overrides: options.overrides,
@@ -502,4 +518,16 @@ function mqttOptions(options: FailoverOptions): IClientOptions {
   return Object.fromEntries(
     Object.entries(options).filter(([key, value]) => value !== undefined && !taken.has(key)),
   ) as IClientOptions;
+}
+
+function isRegistryHeaders(value: unknown): boolean {
+  if (typeof value === 'function') return true;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  try {
+    // The platform knows best which names and values are headers.
+    new Headers(value as Record<string, string>);
+    return Object.values(value).every((each) => typeof each === 'string');
+  } catch {
+    return false;
+  }
 }

@@ -36,7 +36,7 @@ import { hasOwnWay } from '../health/node-facts.js';
 import type { SharedHealth } from '../health/shared-health.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';
 import type { ResolvedOptions } from '../options.js';
-import type { Clock, Network, Platform } from '../platform/ports.js';
+import type { Clock, Network, Platform, Random } from '../platform/ports.js';
 import { clientIdSelector, orderedSelector, randomSelector, type Selector } from '../selection/selector.js';
 import { ConnectOptions } from '../session/connect-options.js';
 import { Session } from '../session/session.js';
@@ -83,9 +83,10 @@ export function composeClient(
   process: ProcessParts,
 ): Composition {
   const { platform } = process;
-  const resolverWith = (clock: Clock) => createResolver(brokers, resolverDeps(options, platform, clock));
+  const resolverWith = (clock: Clock, random: Random) =>
+    createResolver(brokers, resolverDeps(options, platform, clock, random));
   // What cannot be resolved here is refused now, before any I/O.
-  resolverWith(platform.clock);
+  resolverWith(platform.clock, platform.random);
   const inFlight = new InFlight();
   return {
     inFlight,
@@ -98,7 +99,7 @@ export function composeClient(
       register(tokens.clock, () => platform.clock);
       register(tokens.random, () => platform.random);
       register(tokens.network, () => platform.network);
-      register(tokens.resolver, (c) => resolverWith(part(c, tokens.clock)));
+      register(tokens.resolver, (c) => resolverWith(part(c, tokens.clock), part(c, tokens.random)));
       register(CORE, () => core);
       register(EVENTS, () => events);
       register(IN_FLIGHT, () => inFlight);
@@ -287,16 +288,20 @@ function registerRenewal(register: Register): void {
 }
 
 function resolverDeps(
-  { discovery, mqtt }: ResolvedOptions,
-  { dns, fetch }: Platform,
+  { discovery, mqtt, allowInsecure }: ResolvedOptions,
+  platform: Platform,
   clock: Clock,
+  random: Random,
 ): ResolverDeps {
-  const { servers, doh, allowedHosts } = discovery;
-  return { clock, fetch, dns, servers, doh, allowedHosts, log: (message) => mqtt.log?.(message) };
+  const { dns, fetch, httpCache, network } = platform;
+  const { schemes } = network;
+  return {
+    clock,
+    srv: { ...discovery, clock, fetch, dns, log: (message) => mqtt.log?.(message) },
+    registry: { ...discovery.registry, allowInsecure, fetch, httpCache, clock, random, schemes },
+  };
 }
 
-/** Milliseconds between questions to a source that says nothing of it: SRV has TTLs, and 60 s is their floor (R16). */
-const REFRESH_MS: Readonly<Partial<Record<ParsedBrokers['kind'], number>>> = { srv: 60_000 };
 const DEFAULT_REFRESH_MS = 30_000;
 
 function registerDiscovery(
@@ -304,7 +309,7 @@ function registerDiscovery(
   { discovery }: ResolvedOptions,
   kind: ParsedBrokers['kind'],
 ): void {
-  const refreshMs = discovery.refreshMs ?? REFRESH_MS[kind] ?? DEFAULT_REFRESH_MS;
+  const { refreshMs = DEFAULT_REFRESH_MS } = discovery;
   register(
     WATCHER,
     (c) =>

@@ -1,16 +1,23 @@
 /** From parsed `brokers` to the resolver that serves them. */
 import { type ParsedBrokers, parseBrokerList } from '../brokers.js';
-import { FailoverError } from '../errors.js';
+import type { Clock } from '../platform/ports.js';
+import { FallbackResolver, UnionResolver } from './composite.js';
 import { createSrvResolver, type SrvDeps } from './dns/create-srv-resolver.js';
+import { inTime } from './in-time.js';
+import { createRegistryResolver, type RegistryWorld } from './registry/create-registry-resolver.js';
 import type { EndpointSet, Resolver } from './resolver.js';
 
 /** What the sources need beside what the user wrote for `brokers`. */
-export type ResolverDeps = SrvDeps;
+export interface ResolverDeps {
+  readonly clock: Clock;
+  readonly srv: SrvDeps;
+  readonly registry: RegistryWorld;
+}
 
 /**
  * Makes the resolver for `brokers`. No I/O.
  *
- * @throws {@link FailoverError} `ERR_OPTION` for what this runtime, or this version, cannot serve.
+ * @throws {@link FailoverError} `ERR_OPTION` for what this runtime cannot serve.
  */
 export function createResolver(brokers: ParsedBrokers, deps: ResolverDeps): Resolver {
   switch (brokers.kind) {
@@ -18,30 +25,27 @@ export function createResolver(brokers: ParsedBrokers, deps: ResolverDeps): Reso
       const set: EndpointSet = Object.freeze({ endpoints: brokers.endpoints, source: 'static' });
       return { resolve: () => Promise.resolve(set) };
     }
-    case 'function':
-      return {
-        resolve: async () => ({
-          endpoints: parseBrokerList(await brokers.resolve(), 'brokers()', { origin: 'function' }),
-          source: 'function',
-        }),
-      };
-    case 'resolver':
-      return { resolve: async (signal) => checkSet(await brokers.resolver.resolve(signal)) };
+    case 'function': {
+      const resolve = async () => ({
+        endpoints: parseBrokerList(await brokers.resolve(), 'brokers()', { origin: 'function' }),
+        source: 'function',
+      });
+      return inTime({ resolve }, deps.clock);
+    }
+    case 'resolver': {
+      const resolve = async (signal: AbortSignal) => checkSet(await brokers.resolver.resolve(signal));
+      return inTime({ resolve }, deps.clock);
+    }
     case 'srv':
-      return createSrvResolver(brokers, deps);
+      return createSrvResolver(brokers, deps.srv);
     case 'registry':
-    case 'composite':
-      throw new FailoverError(
-        'ERR_OPTION',
-        `Option \`brokers\` names ${LATER[brokers.kind]}, which this version does not have yet: give a list or your own async function`,
-      );
+      return createRegistryResolver(brokers.url, deps.registry);
+    case 'composite': {
+      const sources = brokers.sources.map((source) => createResolver(source, deps));
+      return brokers.mode === 'union' ? new UnionResolver(sources) : new FallbackResolver(sources);
+    }
   }
 }
-
-const LATER = {
-  registry: 'a registry endpoint',
-  composite: 'several sources',
-} as const;
 
 /** A user's resolver is outside data: what it returns is read like any other list. */
 function checkSet(set: EndpointSet): EndpointSet {

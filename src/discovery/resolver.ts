@@ -16,6 +16,14 @@ export interface EndpointSet {
   readonly loads?: ReadonlyMap<string, number>;
   /** Milliseconds since 1970 at which the source made the document, where it says so. */
   readonly generatedAt?: number;
+  /** There are no endpoints, and the source means it: an empty list is a failure otherwise (R46). */
+  readonly empty?: true;
+  /** The source is outside our control: a list that loses more than half must come twice (R47). */
+  readonly confirmShrink?: true;
+  /** What the answer held besides and could not be used, and why; for people. */
+  readonly skipped?: readonly string[];
+  /** False: the source forbids to keep its answer beyond this process (RFC 9111 `no-store`, R53). */
+  readonly storable?: false;
 }
 
 /** Turns a name into an {@link EndpointSet}. */
@@ -24,9 +32,12 @@ export interface Resolver {
    * Obtains the current list.
    *
    * @param signal - Aborted when the client no longer wants the answer.
-   * @throws anything; the caller wraps it as `ERR_DISCOVERY` and tries again later.
+   * @throws anything; the caller wraps it as `ERR_DISCOVERY` and tries again later. An error with a number in
+   * `retryAfterMs` says how much later; see `refresh.ts`.
    */
   resolve(signal: AbortSignal): Promise<EndpointSet>;
+  /** Share by which the waits between questions vary, both ways. @defaultValue 0.1 */
+  readonly refreshJitter?: number;
   /**
    * Where the source can push: tells of every new list until `signal` is aborted. Optional, and no replacement for
    * {@link resolve}, which is still asked at its intervals.

@@ -189,5 +189,6 @@ export const browserPlatform: Platform = {
   random,
   fetch: (url, init) => fetch(url, init),
   openTextStore,
+  httpCache: true,
   network: new BrowserNetwork(),
 };

@@ -201,6 +201,7 @@ export const nodePlatform: Platform = {
   fetch: (url, init) => fetch(url, init),
   addressScope,
   openTextStore: textStores(),
+  httpCache: false,
   network: new NodeNetwork(),
   dns: nodeDns,
   byteLength: (text) => Buffer.byteLength(text),

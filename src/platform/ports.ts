@@ -149,6 +149,8 @@ export interface Platform {
   readonly addressScope?: (address: string) => AddressScope;
   /** Opens a store of texts by a path or name. Touches nothing before the first read or write. */
   readonly openTextStore: (name: string) => TextStore;
+  /** Whether `fetch` has a cache of its own that revalidates, and asks servers before it sends unusual headers (R52). */
+  readonly httpCache: boolean;
   /** Length of a text in UTF-8; the runtime's own, where it has one that is faster than counting. */
   readonly byteLength?: (text: string) => number;
   readonly clock: Clock;

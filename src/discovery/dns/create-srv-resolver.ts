@@ -19,10 +19,15 @@ export interface SrvDeps {
   readonly servers?: readonly DnsServer[] | undefined;
   /** Asked instead of any other server when given. */
   readonly doh?: URL | undefined;
+  /** Milliseconds; lowers the least that a TTL counts, which is a minute. */
+  readonly refreshMs?: number | undefined;
   /** Replaces the parent-domain rule when given (R25). */
   readonly allowedHosts?: readonly string[] | undefined;
   readonly log: (message: string) => void;
 }
+
+/** Milliseconds that an answer holds at least, whatever its TTL says (R16). */
+const MIN_TTL_MS = 60_000;
 
 /**
  * Makes the resolver of `mqtt+srv:` and its kin. No I/O.
@@ -33,12 +38,14 @@ export function createSrvResolver(
   { scheme, domain, service, path }: Extract<ParsedBrokers, { kind: 'srv' }>,
   deps: SrvDeps,
 ): Resolver {
-  const { clock, allowedHosts, log } = deps;
+  const { clock, allowedHosts, log, refreshMs = MIN_TTL_MS } = deps;
   const name = srvName(service, domain);
   // The configured domain, wherever aliases lead (R26).
   const configured = name.split('.').slice(2).join('.');
   const allowed = (host: string) => (allowedHosts ? matches(allowedHosts, host) : isUnder(configured, host));
-  return new SrvResolver({ name, scheme, path }, { query: createQuery(deps), allowed, clock, log });
+  const minTtlMs = Math.min(refreshMs, MIN_TTL_MS);
+  const source = { name, scheme, path };
+  return new SrvResolver(source, { query: createQuery(deps), allowed, clock, log, minTtlMs });
 }
 
 function createQuery({ clock, fetch, dns, servers, doh }: SrvDeps): DnsQuery {

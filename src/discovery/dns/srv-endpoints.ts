@@ -67,7 +67,10 @@ export function srvEndpoints(
       dropped.push({ target: `${target}:${port}`, reason });
       continue;
     }
-    const endpoint = createEndpoint({ scheme, authority: `${target}:${port}`, path, priority, weight }, name);
+    const endpoint = createEndpoint(
+      { origin: 'srv', scheme, authority: `${target}:${port}`, path, priority, weight },
+      name,
+    );
     const known = best.get(endpoint.id);
     if (!known || isBetter(endpoint, known)) best.set(endpoint.id, endpoint);
   }

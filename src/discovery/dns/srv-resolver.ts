@@ -11,6 +11,8 @@ export interface SrvResolverDeps {
   /** The host policy; see `host-policy.ts`. */
   readonly allowed: (host: string) => boolean;
   readonly clock: Clock;
+  /** Milliseconds that an answer holds at least. */
+  readonly minTtlMs: number;
   /** Told of each record that is left out. */
   readonly log: (message: string) => void;
 }
@@ -54,13 +56,13 @@ export class SrvResolver implements Resolver {
   }
 
   async #ask(signal: AbortSignal): Promise<EndpointSet> {
-    const { query, allowed, log } = this.#deps;
+    const { query, allowed, log, minTtlMs } = this.#deps;
     const { name } = this.#source;
     const answer = await query(name, signal);
     const { endpoints, ttlMs, dropped } = srvEndpoints(this.#source, answer, allowed);
     for (const { target, reason } of dropped)
       log(`SRV target ${JSON.stringify(target)} of ${name} is not used: ${reason}`);
-    return { endpoints, ttlMs, source: 'srv' };
+    return { endpoints, ttlMs: Math.max(ttlMs, minTtlMs), source: 'srv' };
   }
 
   #error(cause: unknown): FailoverError {

@@ -11,6 +11,7 @@ import { fixedRandom } from '../../support/seeded-random.js';
 import { settle, VirtualClock } from '../../support/virtual-clock.js';
 import { endpoint } from '../fakes/fake-network.js';
 import { Recorder } from '../fakes/recorder.js';
+import { resolverDeps } from '../fakes/registry-world.js';
 
 interface Question {
   readonly at: number;
@@ -25,7 +26,9 @@ function world(refreshMs: number | undefined = undefined, random = 0.5) {
   const events = new Recorder();
   const questions: Question[] = [];
   const startedAt = clock.now();
+  const rebootstraps: number[] = [];
   const resolver = {
+    rebootstrap: () => rebootstraps.push(clock.now() - startedAt),
     resolve: (signal: AbortSignal) =>
       new Promise<EndpointSet>((resolve, reject) => {
         questions.push({
@@ -42,8 +45,27 @@ function world(refreshMs: number | undefined = undefined, random = 0.5) {
         });
       }),
   };
-  const watcher = new Watcher({ resolver, clock, random: fixedRandom(random), events, refreshMs });
-  return { clock, events, questions, watcher };
+  const kept: { set: EndpointSet | undefined; saved: EndpointSet[]; fails: boolean } = {
+    set: undefined,
+    saved: [],
+    fails: false,
+  };
+  const lastKnownGood = {
+    load: async () => kept.set,
+    save: async (set: EndpointSet) => {
+      if (kept.fails) throw new Error('the disk is full');
+      kept.saved.push(set);
+    },
+  };
+  const watcher = new Watcher({
+    resolver,
+    clock,
+    random: fixedRandom(random),
+    events,
+    refreshMs,
+    lastKnownGood,
+  });
+  return { clock, events, kept, questions, rebootstraps, watcher };
 }
 
 const ids = (set: EndpointSet | undefined) => set?.endpoints.map(({ id }) => id);
@@ -157,22 +179,6 @@ describe('watcher', () => {
     assert.deepEqual(events.names, ['topology', 'discovery-error']);
   });
 
-  test('gives a source ten seconds, tells it to stop, and leaves no timer', async () => {
-    const { clock, events, questions, watcher } = world();
-    const rejected = assert.rejects(watcher.refresh(), {
-      code: 'ERR_DISCOVERY',
-      message: 'Discovery failed: no answer within 10000 ms',
-    });
-    await clock.advance(9_999);
-    assert.deepEqual([events.names, questions[0]?.signal.aborted], [[], false]);
-    await clock.advance(1);
-    await rejected;
-    assert.deepEqual(
-      [events.names, questions[0]?.signal.aborted, clock.pending],
-      [['discovery-error'], true, 0],
-    );
-  });
-
   test('fails when it never had a list', async () => {
     const { events, questions, watcher } = world();
     const answer = watcher.refresh();
@@ -207,13 +213,12 @@ describe('refreshing', () => {
     ] as const) {
       const { clock, questions, watcher } = world(10_000, random);
       void watcher.refresh();
-      // Only the deadline of the answer: the next question is not planned before it is there.
-      assert.deepEqual([clock.pending, clock.nextIn], [1, 10_000]);
+      // The next question is not planned before the answer is there.
+      assert.equal(clock.pending, 0);
       await questions[0]!.answer([endpoint('a')]);
       assert.equal(Math.round(clock.nextIn!), wait);
       await clock.advance(wait);
-      await clock.advance(500);
-      assert.deepEqual([clock.pending, Math.round(clock.nextIn!)], [1, 9_500]);
+      assert.equal(clock.pending, 0);
       await questions[1]!.fail(new Error('x'));
       assert.equal(Math.round(clock.nextIn!), wait);
       assert.equal(clock.pending, 1);
@@ -250,6 +255,100 @@ describe('refreshing', () => {
     void watcher.refresh();
     await questions[0]!.answer([endpoint('a')]);
     assert.equal(clock.pending, 0);
+  });
+});
+
+describe('the list of an earlier life', () => {
+  const KEPT: EndpointSet = { endpoints: [endpoint('old')], source: 'last-known-good' };
+
+  test('is there before the source answers, and gives way to its answer', async () => {
+    const { events, kept, questions, watcher } = world();
+    kept.set = KEPT;
+    assert.deepEqual(ids(await watcher.refresh()), ['old']);
+    assert.deepEqual(watcher.status(), {
+      source: 'last-known-good',
+      revision: null,
+      updatedAt: null,
+      error: null,
+    });
+    await questions[0]!.answer([endpoint('old'), endpoint('new')]);
+    assert.deepEqual(
+      events.of('topology').map(({ added, removed }) => [added, removed]),
+      [
+        [['old'], []],
+        [['new'], []],
+      ],
+    );
+  });
+
+  test('stands in when the source fails', async () => {
+    const { kept, questions, watcher } = world();
+    kept.set = KEPT;
+    const answer = watcher.refresh();
+    await questions[0]!.fail(new Error('down'));
+    assert.deepEqual(ids(await answer), ['old']);
+    assert.equal(watcher.status().error, 'down');
+  });
+
+  test('does not hide why there is no list at all', async () => {
+    const { questions, watcher } = world();
+    const rejected = assert.rejects(watcher.refresh(), { message: 'Discovery failed: down' });
+    await questions[0]!.fail(new Error('down'));
+    await rejected;
+  });
+
+  test('is replaced when the list changes, and once an hour', async () => {
+    const { clock, kept, questions, watcher } = world(600_000);
+    const say = async (...names: string[]) => {
+      void watcher.refresh();
+      await questions.at(-1)!.answer(names.map((name) => endpoint(name)));
+    };
+    await say('a');
+    await say('a');
+    await say('a', 'b');
+    assert.deepEqual(kept.saved.map(ids), [['a'], ['a', 'b']]);
+    watcher.stop();
+    await clock.advance(3_600_000);
+    await say('a', 'b');
+    assert.equal(kept.saved.length, 3);
+  });
+
+  test('that cannot be kept is reported, and nothing else comes of it', async () => {
+    const { events, kept, questions, watcher } = world();
+    kept.fails = true;
+    void watcher.refresh();
+    await questions[0]!.answer([endpoint('a')]);
+    const [report] = events.of('discovery-error');
+    assert.match(String(report?.error.message), /could not be kept: the disk is full/);
+    assert.equal(watcher.status().error, null);
+  });
+});
+
+describe('looking again because nothing can be reached', () => {
+  test('asks at most once in ten seconds', async () => {
+    const { clock, questions, watcher } = world();
+    for (let i = 0; i < 20; i += 1) {
+      watcher.rescan();
+      await clock.advance(500);
+      await questions.at(-1)!.answer([endpoint('a')]);
+    }
+    assert.equal(questions.length, 1);
+    watcher.rescan();
+    assert.equal(questions.length, 2);
+  });
+
+  test('gives up what was learned after five minutes without a link, and not sooner', async () => {
+    const { clock, rebootstraps, watcher } = world();
+    for (let i = 0; i <= 10; i += 1) {
+      watcher.rescan();
+      await clock.advance(30_000);
+    }
+    assert.deepEqual(rebootstraps, [300_000]);
+    watcher.reached();
+    watcher.rescan();
+    await clock.advance(299_000);
+    watcher.rescan();
+    assert.equal(rebootstraps.length, 1);
   });
 });
 
@@ -301,21 +400,25 @@ describe('stopping', () => {
 });
 
 describe('resolvers', () => {
+  const WORLD = resolverDeps();
   const never = new AbortController().signal;
 
   test('a static list is one and the same set for ever', async () => {
-    const resolver = createResolver(parseBrokers('mqtt://a,b'));
+    const resolver = createResolver(parseBrokers('mqtt://a,b'), WORLD);
     assert.equal(await resolver.resolve(never), await resolver.resolve(never));
     assert.deepEqual(ids(await resolver.resolve(never)), ['a:1883', 'b:1883']);
   });
 
   test("a user's function is called for each question and its list is read as any other", async () => {
     let n = 0;
-    const resolver = createResolver(parseBrokers(async () => [`mqtt://n${n++}`]));
+    const resolver = createResolver(
+      parseBrokers(async () => [`mqtt://n${n++}`]),
+      WORLD,
+    );
     assert.deepEqual(ids(await resolver.resolve(never)), ['n0:1883']);
     assert.deepEqual(ids(await resolver.resolve(never)), ['n1:1883']);
     for (const wrong of [[], 'mqtt://a', undefined, [{ url: 'x' }]]) {
-      const bad = createResolver(parseBrokers((() => wrong) as never));
+      const bad = createResolver(parseBrokers((() => wrong) as never), WORLD);
       await assert.rejects(bad.resolve(never), { code: 'ERR_OPTION', message: /^Option `brokers\(\)/ });
     }
   });
@@ -329,21 +432,34 @@ describe('resolvers', () => {
           return { endpoints: [{ url: 'mqtt://a' }] as never, source: 'mine', revision: 5 as never };
         },
       }),
+      WORLD,
     );
     const { source, revision, endpoints } = await resolver.resolve(never);
     assert.deepEqual([source, revision, endpoints[0]?.id], ['mine', '5', 'a:1883']);
-    assert.deepEqual(seen, [never]);
+    assert.deepEqual(
+      seen.map(({ aborted }) => aborted),
+      [false],
+    );
     for (const wrong of [undefined, null, {}, { endpoints: [] }]) {
-      const bad = createResolver(parseBrokers({ resolve: async () => wrong as never }));
+      const bad = createResolver(parseBrokers({ resolve: async () => wrong as never }), WORLD);
       await assert.rejects(bad.resolve(never), { code: 'ERR_OPTION' });
     }
   });
 
-  test('sources that this version does not serve are refused at once', () => {
-    for (const input of ['mqtt+srv://a', 'registry+https://a/n', { sources: ['mqtt://a'] }])
-      assert.throws(() => createResolver(parseBrokers(input)), {
-        code: 'ERR_OPTION',
-        message: /does not have yet/,
-      });
+  test('several sources are one resolver', async () => {
+    const failing = async () => {
+      throw new Error('down');
+    };
+    const fallback = createResolver(parseBrokers({ sources: [failing, 'mqtt://a'] }), WORLD);
+    assert.deepEqual(ids(await fallback.resolve(never)), ['a:1883']);
+    const union = createResolver(parseBrokers({ sources: ['mqtt://a', 'mqtt://b'], mode: 'union' }), WORLD);
+    assert.deepEqual(ids(await union.resolve(never)), ['a:1883', 'b:1883']);
+  });
+
+  test('SRV discovery without a way to the DNS is refused at once', () => {
+    assert.throws(() => createResolver(parseBrokers('mqtt+srv://example.com'), WORLD), {
+      code: 'ERR_OPTION',
+      message: /discovery\.dns\.doh/,
+    });
   });
 });
