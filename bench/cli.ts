@@ -6,6 +6,7 @@ export interface Cli {
   readonly rounds: number | undefined;
   readonly json: string | undefined;
   readonly quick: boolean;
+  readonly peers: boolean;
   readonly cpuProf: boolean;
   readonly list: boolean;
   readonly help: boolean;
@@ -19,6 +20,7 @@ export const USAGE = `npm run bench [-- scenario… options]
   --rounds N     rounds of each scenario, in place of its own number
   --json FILE    where the samples go (default: bench/results/latest.json)
   --quick        few and small rounds, to see that everything works
+  --no-peers     without MQTT.js where it needs half a minute or more a round
   --cpu-prof     CPU profiles of the measured clients, in bench/results/profiles
   --list         name the scenarios
   --help         this text
@@ -36,6 +38,7 @@ export function parseCli(args: readonly string[], known: readonly string[]): Cli
     rounds: values.rounds === undefined ? undefined : roundsOf(values.rounds),
     json: values.json,
     quick: values.quick,
+    peers: !values['no-peers'],
     cpuProf: values['cpu-prof'],
     list: values.list,
     help: values.help,
@@ -51,6 +54,7 @@ function parse(args: readonly string[]) {
         rounds: { type: 'string' },
         json: { type: 'string' },
         quick: { type: 'boolean', default: false },
+        'no-peers': { type: 'boolean', default: false },
         'cpu-prof': { type: 'boolean', default: false },
         list: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },

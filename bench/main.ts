@@ -34,7 +34,7 @@ async function run(cli: Cli, args: readonly string[]): Promise<number> {
   return finished.some(({ result }) => result.faults.length > 0) ? 1 : 0;
 }
 
-async function runScenario(name: string, { rounds: asked, quick, cpuProf }: Cli): Promise<Finished> {
+async function runScenario(name: string, { rounds: asked, quick, peers, cpuProf }: Cli): Promise<Finished> {
   const scenario = SCENARIOS.find((candidate) => candidate.name === name)!;
   const rounds = asked ?? (quick ? scenario.quickRounds : scenario.rounds);
   const profileDirectory = cpuProf ? fileURLToPath(new URL('profiles/', RESULTS)) : undefined;
@@ -43,7 +43,7 @@ async function runScenario(name: string, { rounds: asked, quick, cpuProf }: Cli)
   const startedAt = performance.now();
   progress.begin(name);
   try {
-    const result = await scenario.run({ rounds, quick, profileDirectory, progress });
+    const result = await scenario.run({ rounds, quick, peers, profileDirectory, progress });
     return { name, rounds, seconds: (performance.now() - startedAt) / 1_000, result };
   } finally {
     progress.end();

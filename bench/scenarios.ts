@@ -5,10 +5,14 @@ import { rank } from './micro/selection/rank.js';
 import { crashFailover } from './scenarios/crash-failover.js';
 import { crashFloor } from './scenarios/crash-floor.js';
 import { publishCost } from './scenarios/publish-cost.js';
+import { hang, silentAccept, synDrop } from './scenarios/silence.js';
 import type { Scenario } from './support/scenario.js';
 
 export const SCENARIOS: readonly Scenario[] = [
   crashFailover,
+  hang,
+  synDrop,
+  silentAccept,
   publishCost,
   rank,
   candidates,

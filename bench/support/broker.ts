@@ -52,6 +52,11 @@ export class Broker implements AsyncDisposable {
     await child?.kill();
   }
 
+  /** Leaves every connection open and answers nothing any more, until it is killed. */
+  freeze(): void {
+    this.#child?.freeze();
+  }
+
   async holds(clientId: string): Promise<boolean> {
     const connected = await this.#child?.call('connected', undefined);
     return connected?.includes(clientId) ?? false;

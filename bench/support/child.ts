@@ -73,6 +73,12 @@ export class Child<M extends Methods> implements AsyncDisposable {
     });
   }
 
+  /** Stops it from running without closing anything. Only {@link kill} ends it then. */
+  freeze(): void {
+    process.once('exit', () => this.#process.kill('SIGKILL'));
+    this.#process.kill('SIGSTOP');
+  }
+
   /** `kill -9`, at once; the process is gone when the promise resolves. */
   async kill(): Promise<void> {
     this.#process.kill('SIGKILL');

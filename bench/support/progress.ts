@@ -21,6 +21,11 @@ export class Progress {
     this.#show(`round ${round + 1}/${rounds}${detail === '' ? '' : ` · ${detail}`}`);
   }
 
+  /** Says what is waited for outside of any round. */
+  waiting(detail: string): void {
+    this.#show(detail);
+  }
+
   /** Takes the line away. */
   end(): void {
     this.#wipe();

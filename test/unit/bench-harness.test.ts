@@ -4,7 +4,7 @@ import { EventEmitter } from 'node:events';
 import { describe, it } from 'node:test';
 import type { MqttClient } from 'mqtt';
 import { parseCli, UsageError } from '../../bench/cli.js';
-import { PublishingApp } from '../../bench/scenarios/crash-failover/publishing-app.js';
+import { PublishingApp } from '../../bench/support/publishing-app.js';
 import { median, pairedRatios, quantile, summarize } from '../../bench/support/statistics.js';
 
 describe('bench: statistics', () => {
@@ -33,6 +33,11 @@ describe('bench: command line', () => {
     assert.deepEqual(parseCli([], known).names, known);
     assert.deepEqual(parseCli(['outbox', 'rank'], known).names, known);
     assert.deepEqual(parseCli(['outbox', '--rounds', '3'], known).rounds, 3);
+  });
+
+  it('measures the slow, too, unless told not to', () => {
+    assert.equal(parseCli([], known).peers, true);
+    assert.equal(parseCli(['--no-peers'], known).peers, false);
   });
 
   for (const args of [['nope'], ['--nope'], ['--rounds', '0'], ['--rounds', 'x'], ['--rounds']]) {

@@ -1,8 +1,8 @@
 /** What is killed, and what is measured against it. */
 import type { MqttClient } from 'mqtt';
 import type { BrokerCluster } from '../../support/broker.js';
+import { PublishingApp } from '../../support/publishing-app.js';
 import { type Address, connectRaw, publishOnce, type RawLink } from '../../support/raw-client.js';
-import { PublishingApp } from './publishing-app.js';
 
 /** Milliseconds of publishing before the kill. */
 const LOAD_MS = 30;

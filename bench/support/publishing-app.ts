@@ -1,13 +1,14 @@
 /** An application that has one QoS 1 publish in the air all the time, and remembers what became of each. */
 import type { MqttClient } from 'mqtt';
 
-/** So long a publish may take to settle before it counts as lost. */
+/** Milliseconds that a publish may take to settle before it counts as lost. */
 const GIVE_UP_MS = 15_000;
 
 type Fate = 'open' | 'acknowledged' | 'acknowledged after the crash' | Error;
 
 export class PublishingApp {
   readonly #client: MqttClient;
+  readonly #giveUpMs: number;
   readonly #fates = new Map<string, Fate>();
   #connacks = 0;
   #running = false;
@@ -18,8 +19,9 @@ export class PublishingApp {
   acceptedAt = Number.NaN;
   #recoveredAt: number | undefined;
 
-  constructor(client: MqttClient) {
+  constructor(client: MqttClient, giveUpMs = GIVE_UP_MS) {
     this.#client = client;
+    this.#giveUpMs = giveUpMs;
     client.once('close', () => {
       this.closedAt = performance.now();
     });
@@ -93,7 +95,8 @@ export class PublishingApp {
 
   #until(condition: () => boolean, problem: string): Promise<void> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`${problem} within ${GIVE_UP_MS} ms`)), GIVE_UP_MS);
+      const giveUpMs = this.#giveUpMs;
+      const timer = setTimeout(() => reject(new Error(`${problem} within ${giveUpMs} ms`)), giveUpMs);
       this.#onChange = () => {
         if (!condition()) return;
         clearTimeout(timer);
