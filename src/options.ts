@@ -16,11 +16,17 @@ import type { Selector } from './selection/selector.js';
 
 /** How dials are paced and bounded. */
 export interface DialOptions {
-  /** Milliseconds before the next candidate is tried beside one that has not answered. @defaultValue 250 */
+  /**
+   * Milliseconds before the next address or endpoint is tried beside one that has not answered. Twice the smoothed
+   * round trip of the last link where that is more, up to two seconds. @defaultValue 250
+   */
   readonly staggerMs?: number;
-  /** Transports that may be open or opening at once; CONNECT is sent on one only. @defaultValue 3 */
+  /**
+   * Transports that may be open or opening at once, over all endpoints and their addresses; CONNECT is sent on one
+   * only. @defaultValue 3
+   */
   readonly race?: number;
-  /** Milliseconds for TCP, TLS and WebSocket to be established. @defaultValue 5000 */
+  /** Milliseconds for name resolution, TCP, TLS and WebSocket, over all addresses of an endpoint. @defaultValue 5000 */
   readonly transportTimeoutMs?: number;
   /** Milliseconds from CONNECT to CONNACK. @defaultValue 10000 */
   readonly connackTimeoutMs?: number;

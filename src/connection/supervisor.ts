@@ -416,6 +416,7 @@ export class Supervisor {
     const now = clock.now();
     this.#link = { link, since: now };
     this.#counters.connects += 1;
+    this.#deps.watcher.reached();
     this.#conflict.accepted(id);
     this.#redirects.linked();
     const wasStopped = this.#stopWatch();

@@ -3,7 +3,7 @@ import type { Endpoint } from '../endpoint.js';
 import { FailoverError, isFailoverError } from '../errors.js';
 import { outcomeOf } from '../health/outcomes.js';
 import type { HostAddress } from '../platform/ports.js';
-import type { Defeat, WayFailure } from './race.js';
+import type { Defeat, WayFailure } from './contestant.js';
 
 /** Addresses that an error message names; `cause` has them all. */
 const NAMED_ADDRESSES = 4;

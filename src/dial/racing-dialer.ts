@@ -4,10 +4,11 @@
  */
 import type { Clock, DialTarget, HostAddress, Network } from '../platform/ports.js';
 import { type Admit, interleave } from './addresses.js';
+import type { Contestant, Defeat } from './contestant.js';
 import type { DialBudget, DialPurpose } from './dial-budget.js';
 import { noAddress, transportError } from './dial-error.js';
 import type { Dialed, Dialer, DialFailure } from './dialer.js';
-import { type Contestant, type Defeat, race } from './race.js';
+import { race } from './race.js';
 
 /** Milliseconds and counts of {@link RacingDialer}; see `DialOptions`. */
 export interface RaceBounds {

@@ -35,11 +35,17 @@ export function addressesOf(
   });
 }
 
-/** Socket options that lead to `address` under the name `host`, for which TLS and HTTP go on to ask. */
-export function pinned(host: string, address: HostAddress): SocketOptions & { autoSelectFamily: false } {
+/**
+ * Socket options that lead to `address` under the name `host`, for which TLS and HTTP go on to ask. Another name, as
+ * `transformWsUrl` may give one, is looked up as in `options`.
+ */
+export function pinned(
+  host: string,
+  address: HostAddress,
+  { lookup: otherwise = systemLookup as LookupFunction }: SocketOptions,
+): SocketOptions & { autoSelectFamily: false } {
   const lookup: LookupFunction = (name, options, done) => {
-    // A URL of the application's own may lead to another host.
-    if (name !== host) systemLookup(name, options, done as never);
+    if (name !== host) otherwise(name, options, done);
     else if (options.all) done(null, [address]);
     else done(null, address.address, address.family);
   };

@@ -33,8 +33,9 @@ class NodeNetwork implements Network {
   }
 
   open({ endpoint, options }: DialTarget, signal: AbortSignal, address?: HostAddress): Promise<Transport> {
-    const at = { ...socketOptions(endpoint, options), ...(address ? pinned(endpoint.host, address) : {}) };
     const { host, port } = endpoint;
+    const own = socketOptions(endpoint, options);
+    const at = { ...own, ...(address ? pinned(host, address, own) : {}) };
     switch (endpoint.scheme) {
       case 'mqtt':
         return openSocket(() => connectTcp({ host, port, ...at }), 'connect', signal);

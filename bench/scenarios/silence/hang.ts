@@ -62,9 +62,9 @@ async function freezeUnder(cluster: BrokerCluster, clients: readonly Named[]): P
     return new PublishingApp(client, GIVE_UP_MS);
   });
   await Promise.all(apps.map((app) => app.connected()));
-  const broker = await cluster.holding(clients[0]!.clientId);
   for (const app of apps) app.start();
   await new Promise((resolve) => setTimeout(resolve, LOAD_MS));
+  const broker = await cluster.holding(clients[0]!.clientId);
   broker.freeze();
   const frozenAt = performance.now();
   return apps.map((app, at) => recovery(app, clients[at]!.clientId, cluster, broker, frozenAt));

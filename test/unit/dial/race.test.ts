@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { type Contestant, type Defeat, race } from '../../../src/dial/race.js';
+import type { Contestant, Defeat } from '../../../src/dial/contestant.js';
+import { race } from '../../../src/dial/race.js';
 import { settle, VirtualClock } from '../../support/virtual-clock.js';
 
 const RULES = { staggerMs: 250, limit: 3, deadlineMs: 5_000 };

@@ -68,7 +68,7 @@ describe('the addresses of a host', () => {
 });
 
 describe('a pinned look-up', () => {
-  const { lookup } = pinned('a.test', { address: '192.0.2.1', family: 4 });
+  const { lookup } = pinned('a.test', { address: '192.0.2.1', family: 4 }, {});
 
   test('answers with its address, in the form that it is asked for', () => {
     const answers: unknown[] = [];
@@ -85,5 +85,9 @@ describe('a pinned look-up', () => {
       lookup?.('localhost', { family: 4 }, (_error, address) => resolve(address)),
     );
     assert.equal(answer, '127.0.0.1');
+    const asked: unknown[] = [];
+    const own = pinned('a.test', { address: '192.0.2.1', family: 4 }, { lookup: lookupOf('', asked) });
+    own.lookup?.('b.test', {}, () => {});
+    assert.deepEqual(asked, [['b.test', {}]]);
   });
 });
