@@ -50,6 +50,7 @@ export type {
 export type {
   Clock,
   DialTarget,
+  HostAddress,
   Network,
   Random,
   Timer,

@@ -75,7 +75,10 @@ export class Child<M extends Methods> implements AsyncDisposable {
 
   /** Stops it from running without closing anything. Only {@link kill} ends it then. */
   freeze(): void {
-    process.once('exit', () => this.#process.kill('SIGKILL'));
+    const killOnExit = () => this.#process.kill('SIGKILL');
+    // A stopped process does not notice that its parent has ended.
+    process.once('exit', killOnExit);
+    this.#process.once('exit', () => process.off('exit', killOnExit));
     this.#process.kill('SIGSTOP');
   }
 

@@ -175,6 +175,35 @@ describe('the preferred endpoint', () => {
   });
 });
 
+describe('a hundred messages in flight', () => {
+  test('are acknowledged within five round trips when the session is resumed elsewhere', async () => {
+    const ROUND_TRIP_MS = 500;
+    const resuming = () =>
+      scriptedBroker(
+        ({ cmd }, connection) => cmd === 'connect' && accept(connection, { sessionPresent: true }),
+      );
+    await using first = await resuming();
+    await using second = await resuming();
+    await using near = await faultProxy(first.port);
+    await using far = await faultProxy(second.port);
+    far.set({ latency: ROUND_TRIP_MS / 2 });
+    await using subject = client([near.url, far.url], { clean: false, clientId: 'device-7' });
+    await once(subject, 'connect');
+    near.set({ drop: true, direction: 'down' });
+    const sent = Array.from({ length: 100 }, (_, n) => subject.publishAsync('t', `${n}`, { qos: 1 }));
+    await until(() => first.packets('publish').length === 100);
+    await near.refuse();
+    const lostAt = performance.now();
+    await Promise.all(sent);
+    const roundTrips = (performance.now() - lostAt) / ROUND_TRIP_MS;
+    assert.ok(roundTrips >= 2 && roundTrips <= 5, `took ${roundTrips} round trips`);
+    assert.deepEqual(
+      second.packets('publish').map(({ payload, dup }) => [String(payload), dup]),
+      Array.from({ length: 100 }, (_, n) => [`${n}`, true]),
+    );
+  });
+});
+
 describe('a thousand races', () => {
   const RACES = 1_000;
   const AT_ONCE = 40;
