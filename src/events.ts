@@ -44,7 +44,7 @@ export interface FailoverEvents {
     readonly offlineMs: number;
     readonly resumed: boolean;
   };
-  /** A planned move came about: `moveTo`, `rebalance`, or an endpoint that leaves the list. */
+  /** A planned move came about: `moveTo`, `rebalance`, or an endpoint that is draining, down or no longer listed. */
   move: PlannedMove;
   /** The client returned to its preferred endpoint. */
   failback: PlannedMove;
@@ -95,7 +95,10 @@ export interface FailoverEvents {
    * administrator has disconnected us three times in ten minutes (`code` is 0x98).
    */
   security: { readonly endpoint: string; readonly code: number | string; readonly reason: string };
-  /** Discovery failed; the last good list stays in use. */
+  /**
+   * Discovery failed; the last good list stays in use. With source `selection`, a selector of the application's own
+   * failed, and the ranking by client id stands in.
+   */
   'discovery-error': { readonly source: string | null; readonly error: FailoverError };
 }
 

@@ -81,7 +81,6 @@ type Row = readonly [
 
 /** Half a minute for a broker that shuts down, and a little more, so that a fleet does not ask again in one moment. */
 const SHUTDOWN_COOL: CoolRange = Object.freeze([30_000, 36_000] as const);
-const RATE_COOL: CoolRange = Object.freeze([1_000, 10_000] as const);
 /** Five minutes for a certificate that cannot be trusted: nothing heals it but a person, or a clock that is set. */
 const DISTRUST_COOL: CoolRange = Object.freeze([300_000, 360_000] as const);
 
@@ -104,19 +103,24 @@ export const OUTCOMES: readonly OutcomeRow[] = Object.freeze([
     [0x86, 'Bad User Name or Password', 'reauth'],
     [0x87, 'Not authorized', 'reauth'],
     [0x88, 'Server unavailable', 'cool'],
-    [0x89, 'Server busy', 'cool', 'from two endpoints in one pass: all'],
+    [0x89, 'Server busy', 'cool', 'full: tried last for a while; from two endpoints in one pass: all'],
     [0x8a, 'Banned', 'fatal'],
     [0x8b, 'Server shutting down', 'cool'],
     [0x8c, 'Bad authentication method', 'fatal'],
     [0x90, 'Topic Name invalid', 'fatal', 'the will topic'],
     [0x95, 'Packet too large', 'unfit'],
-    [0x97, 'Quota exceeded', 'all', 'from two endpoints in one pass: a licence holds for the whole cluster'],
+    [
+      0x97,
+      'Quota exceeded',
+      'all',
+      'from two endpoints in one pass; one alone is full: tried last for a while',
+    ],
     [0x99, 'Payload format invalid', 'fatal', 'the will payload'],
     [0x9a, 'Retain not supported', 'unfit', 'the will'],
     [0x9b, 'QoS not supported', 'unfit', 'the will'],
     [0x9c, 'Use another server', 'redirect'],
     [0x9d, 'Server moved', 'redirect'],
-    [0x9f, 'Connection rate exceeded', 'cool', undefined, RATE_COOL],
+    [0x9f, 'Connection rate exceeded', 'cool', 'full: tried last for a while'],
   ]),
   ...rows('connack-v3', [
     [0, 'Connection accepted', 'accept'],
@@ -138,7 +142,7 @@ export const OUTCOMES: readonly OutcomeRow[] = Object.freeze([
     [0x82, 'Protocol Error', 'operation'],
     [0x83, 'Implementation specific error', 'same'],
     [0x87, 'Not authorized', 'reauth'],
-    [0x89, 'Server busy', 'cool'],
+    [0x89, 'Server busy', 'cool', 'full: tried last for a while'],
     [0x8b, 'Server shutting down', 'cool', undefined, SHUTDOWN_COOL],
     [0x8d, 'Keep Alive timeout', 'same', 'we were silent'],
     [0x8e, 'Session taken over', 'yield'],
@@ -161,7 +165,7 @@ export const OUTCOMES: readonly OutcomeRow[] = Object.freeze([
     [0x9c, 'Use another server', 'redirect'],
     [0x9d, 'Server moved', 'redirect'],
     [0x9e, 'Shared Subscriptions not supported', 'operation'],
-    [0x9f, 'Connection rate exceeded', 'cool', undefined, RATE_COOL],
+    [0x9f, 'Connection rate exceeded', 'cool', 'full: tried last for a while'],
     [0xa0, 'Maximum connect time', 'same', 'with fresh credentials, where they are asked for'],
     [0xa1, 'Subscription Identifiers not supported', 'operation'],
     [0xa2, 'Wildcard Subscriptions not supported', 'operation'],
