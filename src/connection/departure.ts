@@ -34,6 +34,8 @@ export interface DepartureDeps {
 
 /** Milliseconds over which the clients of an endpoint leave it, where nobody says otherwise. */
 const WINDOW_MS = 60_000;
+/** The longest window that a list can ask for (R148): it comes from outside. */
+const MAX_HINT_MS = 600_000;
 /** Milliseconds until the next attempt after one that failed; doubles up to the maximum. */
 const RETRY_MS = 5_000;
 const MAX_RETRY_MS = 60_000;
@@ -111,13 +113,15 @@ export class Departure {
   /** Milliseconds from the order to this client's slot: the same share of every window for the same client (R6). */
   #slotMs(current: Endpoint, word: LeaveWord): number {
     const { clock, clientId, hintMs, listed, spreadMs } = this.#deps;
-    const atOnce = hintMs() ?? spreadMs;
+    const hint = Math.min(hintMs() ?? WINDOW_MS, MAX_HINT_MS);
     const drainBy = listed(current)?.drainBy;
     // From the order on, as the slot is: time that has passed since shortens both.
     const waited = clock.now() - (this.#order?.since ?? clock.now());
     const leftMs = drainBy === undefined ? Number.POSITIVE_INFINITY : drainBy - clock.wallNow() + waited;
     const isLate = word === 'down' || leftMs <= 0;
-    return hashShare(clientId()) * (isLate ? atOnce : Math.min(leftMs, hintMs() ?? WINDOW_MS));
+    // A hint widens the spread of those who must go now, and never narrows it.
+    const atOnce = hintMs() === undefined ? spreadMs : Math.max(spreadMs, hint);
+    return hashShare(clientId()) * (isLate ? atOnce : Math.min(leftMs, hint));
   }
 
   #retryMs(): number {

@@ -78,8 +78,9 @@ export class Recoveries {
   share({ id, since }: Endpoint): number {
     const seenAt = this.#backAt.get(id);
     const seen = seenAt === undefined ? 1 : warmShare(this.#clock.now() - seenAt);
-    const told = since === undefined ? 1 : warmShare(this.#clock.wallNow() - since);
-    return Math.min(seen, told);
+    const told = since === undefined ? WARM_UP_MS : this.#clock.wallNow() - since;
+    // Well in the future: one of the two clocks is wrong, perhaps by years, and tells us nothing.
+    return Math.min(seen, told < -WARM_UP_MS ? 1 : warmShare(told));
   }
 
   /** Forgets endpoints that are no longer in the list. */

@@ -132,6 +132,24 @@ describe('moveTo', () => {
   });
 });
 
+describe('rebalance', () => {
+  it('moves to the best endpoint that is not known to fail, and nowhere from home', async () => {
+    await using cluster = await aedesCluster(3);
+    await using device = client(cluster.urls, { clientId: 'device', failback: { mode: 'off' } });
+    const moves = collect<FailoverEvents['move']>(device, 'move');
+    await once(device, 'connect');
+    await device.rebalance();
+    assert.deepEqual(moves, []);
+    const ids = device.status().endpoints.map(({ id }) => id);
+    await device.moveTo(`${ids[2]}`);
+    await device.rebalance();
+    assert.deepEqual(
+      moves.map(({ to }) => to),
+      [ids[2], ids[0]],
+    );
+  });
+});
+
 describe('going home', () => {
   it('brings a client back once its broker has proved itself, under load and without a loss', async () => {
     await using cluster = await aedesCluster(3);

@@ -129,6 +129,20 @@ describe('an endpoint that is', () => {
       'the endpoint is draining',
     ],
     [
+      'draining is left within ten minutes, whatever the list asks for',
+      { state: 'draining', drainBy: wall + 10 * HOUR },
+      { hintMs: 1e12 },
+      600_000,
+      'the endpoint is draining',
+    ],
+    [
+      'down is not left sooner than the spread because the list names a shorter one',
+      { state: 'down' },
+      { hintMs: 10, spreadMs: 1_000 },
+      1_000,
+      'the list says that the endpoint is down',
+    ],
+    [
       'down is left at once, within the spread',
       { state: 'down' },
       {},

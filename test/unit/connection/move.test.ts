@@ -38,8 +38,9 @@ async function connected(ids = 'abc') {
   const network = new FakeNetwork(clock);
   const core = new FakeCore();
   core.options.protocolVersion = 5;
+  let list = [...ids].map((id) => endpoint(id));
   const watcher = new Watcher({
-    resolver: { resolve: async () => ({ endpoints: [...ids].map((id) => endpoint(id)), source: 'test' }) },
+    resolver: { resolve: async () => ({ endpoints: list, source: 'test' }) },
     clock,
     random,
     events,
@@ -117,6 +118,11 @@ async function connected(ids = 'abc') {
     end,
     statesSince,
     eventsSince,
+    /** The operator drains an endpoint. */
+    drain: async (draining: string) => {
+      list = list.map((each) => (each.id === draining ? endpoint(draining, { state: 'draining' }) : each));
+      await watcher.refresh();
+    },
   };
 }
 
@@ -243,6 +249,28 @@ describe('a move that fails', () => {
     const told = move();
     await clock.advance(0);
     assert.deepEqual([told.outcome, supervisor.current?.id], ['done', 'b']);
+  });
+
+  test('away from a draining endpoint goes on to another that is up when the target refuses CONNECT', async () => {
+    const { clock, core, drain, move, network, supervisor } = await connected();
+    await drain('a');
+    core.answer('b', { refuse: 0x88 });
+    const moving = move();
+    await clock.advance(0);
+    assert.deepEqual([moving.outcome, supervisor.current?.id], ['ERR_REFUSED', 'c']);
+    assert.deepEqual(
+      network.dials.map(({ id }) => id),
+      ['a', 'b', 'c'],
+    );
+  });
+
+  test('away from a draining endpoint goes back to it when nothing else is left', async () => {
+    const { clock, core, drain, move, supervisor } = await connected('ab');
+    await drain('a');
+    core.answer('b', { refuse: 0x88 });
+    const moving = move();
+    await clock.advance(0);
+    assert.deepEqual([moving.outcome, supervisor.current?.id], ['ERR_REFUSED', 'a']);
   });
 
   test('when the target refuses CONNECT goes back to the old endpoint first, at once (R166)', async () => {

@@ -204,6 +204,37 @@ describe('watcher', () => {
   });
 });
 
+describe('those who watch the list', () => {
+  test('are told after it has changed, and not of answers that say the same', async () => {
+    const { events, questions, watcher } = world();
+    const told: string[] = [];
+    watcher.onChange(() => told.push(`${ids(watcher.current)} after ${events.of('topology').length}`));
+    for (const [i, list] of ['ab', 'ab', 'a'].entries()) {
+      void watcher.refresh();
+      await questions[i]!.answer([...list].map((id) => endpoint(id)));
+    }
+    void watcher.refresh().catch(() => {});
+    await questions[3]!.fail(new Error('no answer'));
+    assert.deepEqual(told, ['a,b after 1', 'a after 2']);
+  });
+
+  test('know how old it is, also when an answer said the same', async () => {
+    const { clock, questions, watcher } = world();
+    assert.equal(watcher.receivedAt, Number.NEGATIVE_INFINITY);
+    for (let i = 0; i < 2; i += 1) {
+      await clock.advance(1_000);
+      void watcher.refresh();
+      await questions[i]!.answer([endpoint('a')]);
+      assert.equal(watcher.receivedAt, clock.now());
+    }
+    const { receivedAt } = watcher;
+    await clock.advance(1_000);
+    void watcher.refresh().catch(() => {});
+    await questions[2]!.fail(new Error('no answer'));
+    assert.equal(watcher.receivedAt, receivedAt);
+  });
+});
+
 describe('refreshing', () => {
   test('waits refreshMs ± 10 % after each answer, good or bad', async () => {
     for (const [random, wait] of [

@@ -109,13 +109,13 @@ describe('recoveries', () => {
     assert.equal(recoveries.share(a), 1);
   });
 
-  test('are told by the list, too; the younger age counts, and a clock that is behind makes nobody old', async () => {
+  test('are told by the list, too; the younger age counts, and a clock that is wrong by far tells nothing', async () => {
     const clock = new VirtualClock();
     const recoveries = new Recoveries(clock);
     const told = (ageMs: number) => endpoint('a', { since: clock.wallNow() - ageMs });
     assert.deepEqual(
-      [60_000, 30_000, 0, -5_000].map((ageMs) => recoveries.share(told(ageMs))),
-      [1, 0.5, 0.1, 0.1],
+      [60_000, 30_000, 0, -5_000, -60_001].map((ageMs) => recoveries.share(told(ageMs))),
+      [1, 0.5, 0.1, 0.1, 1],
     );
     recoveries.away('a');
     recoveries.back('a');
