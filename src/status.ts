@@ -15,7 +15,7 @@ export interface EndpointStatus {
   readonly state: EndpointState;
   /** Why it is not simply healthy. */
   readonly reason: string | null;
-  /** Milliseconds since 1970 from which an ejected endpoint may be used again. */
+  /** Milliseconds since 1970 from which an endpoint may be used again that is ejected, or said that it is full. */
   readonly retryAt: number | null;
 }
 
@@ -41,7 +41,7 @@ export interface Explanation {
   readonly id: string;
   readonly url: string;
   readonly rank: number;
-  /** Whether the client would try it now without panic. */
+  /** Whether the client would try it now while others are left; an eligible one may still stand back, see `reason`. */
   readonly eligible: boolean;
   readonly reason: string;
 }
