@@ -58,6 +58,7 @@ export class DialBudget {
     signal: AbortSignal,
     open: () => Promise<T>,
   ): Promise<T> {
+    if (signal.aborted) return Promise.reject(signal.reason);
     const lane = this.#lane(`${purpose} ${host}:${port}`, purpose);
     return inTurn(lane, 0, signal, () => inTurn(this.#all, PRIORITY[purpose], signal, open));
   }

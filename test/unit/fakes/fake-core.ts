@@ -28,7 +28,8 @@ export type ConnectAnswer =
   | 'silent'
   | 'hang up'
   | { readonly refuse: number }
-  | { readonly receiveMaximum: number };
+  | { readonly receiveMaximum: number }
+  | { readonly userProperties: Record<string, string | string[]> };
 
 export interface Publish {
   readonly topic: string;
@@ -96,10 +97,7 @@ export class FakeCore extends EventEmitter implements MqttCore {
     }
     const sessionPresent = answer === 'resume';
     const refuse = typeof answer === 'object' && 'refuse' in answer ? answer.refuse : 0;
-    const properties =
-      typeof answer === 'object' && 'receiveMaximum' in answer
-        ? { receiveMaximum: answer.receiveMaximum }
-        : {};
+    const properties = typeof answer === 'object' && !('refuse' in answer) ? answer : {};
     const packet = { cmd: 'connack', sessionPresent, reasonCode: refuse, properties } as const;
     session.packetReceived(packet);
     if (refuse !== 0) {

@@ -2,8 +2,10 @@
 
 import { Supervisor, type SupervisorDeps } from '../../../src/connection/supervisor.js';
 import type { Credentials } from '../../../src/dial/credentials.js';
+import type { DialBudget } from '../../../src/dial/dial-budget.js';
 import { RacingDialer } from '../../../src/dial/racing-dialer.js';
 import { HealthBook } from '../../../src/health/health-book.js';
+import type { SharedHealth } from '../../../src/health/shared-health.js';
 import type { MqttCore } from '../../../src/mqtt/mqtt-core.js';
 import type { Clock, Random } from '../../../src/platform/ports.js';
 import { orderedSelector } from '../../../src/selection/selector.js';
@@ -36,19 +38,22 @@ type SupervisorSetup = Omit<
   readonly events: Recorder;
   readonly network: FakeNetwork;
   readonly credentials: Credentials;
+  /** What the client has in common with others, if there are others. */
+  readonly process?: { readonly health: SharedHealth; readonly dialBudget: DialBudget };
 };
 
 /** A supervisor that tries endpoints in the order of the list, over a scripted network. */
-export function supervisorOf({ network, ...setup }: SupervisorSetup): Supervisor {
+export function supervisorOf({ network, process, ...setup }: SupervisorSetup): Supervisor {
   const { clock, random, events, credentials } = setup;
   const health = { failures: 2, ejectMs: 30_000, maxEjectMs: 300_000, panicAbove: 0.5 };
   const race = { staggerMs: 250, race: 3, transportTimeoutMs: 5_000 };
   return new Supervisor({
     ...setup,
     selector: orderedSelector(),
-    health: new HealthBook(health, clock, random, events),
+    health: new HealthBook(health, clock, random, events, process?.health),
     dialer: new RacingDialer(network, clock, race, {
       prepare: (target, signal) => credentials.prepare(target, signal),
+      ...(process ? { budget: process.dialBudget } : {}),
     }),
   });
 }
