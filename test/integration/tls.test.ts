@@ -6,6 +6,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { FailoverError, FailoverOptions } from '../../src/index.js';
 import { collect, once, until } from '../support/events.js';
 import { type ScriptedBroker, scriptedBroker } from '../support/scripted-broker.js';
@@ -76,8 +77,14 @@ describe('TLS', () => {
     await using b = await TlsFront.open(certificates.b, broker);
     await using subject = client([`mqtts://a.test:${a.port}`, `mqtts://b.test:${b.port}`], options);
     const errors = collect(subject, 'error');
+    const warnings = collect<{ endpoint: string; code: unknown }>(subject, 'security');
     await once(subject, 'connect');
     assert.match(subject.status().endpoints[0]?.reason ?? '', /does not match certificate/);
+    assert.equal(subject.status().endpoints[0]?.state, 'ejected');
+    assert.deepEqual(
+      warnings.map(({ endpoint, code }) => [endpoint, code]),
+      [[`a.test:${a.port}`, 'ERR_TLS_CERT_ALTNAME_INVALID']],
+    );
     assert.equal(imposter.connects, 0);
     assert.deepEqual(errors, []);
   });
@@ -85,17 +92,24 @@ describe('TLS', () => {
   test('passes over an endpoint whose authority is unknown, and says so', async () => {
     await using front = await TlsFront.open(certificates.address, broker);
     await using subject = client([`mqtts://127.0.0.1:${front.port}`]);
+    const warnings = collect<{ code: unknown }>(subject, 'security');
     const [error] = await once<[FailoverError]>(subject, 'error');
     assert.equal(error.code, 'ERR_ALL_FAILED');
     assert.match(error.message, /certificate/);
+    assert.match(String(warnings[0]?.code), /SELF_SIGNED|UNABLE_TO/);
+    // The slow lane, although the other waits of this client are a tenth of a second at most.
+    await pause(300);
+    assert.deepEqual([subject.status().state, subject.status().counters.attempts], ['backoff', 1]);
     assert.equal(broker.latest.isOpen && front.secured > 0, false);
   });
 
   test('never falls back to a plain connection', async () => {
     await using plain = await scriptedBroker();
     await using subject = client([`mqtts://127.0.0.1:${plain.port}`], { ca: authority.ca });
+    const warnings = collect(subject, 'security');
     await once(subject, 'error');
     assert.equal(plain.connects, 0);
+    assert.deepEqual(warnings, [], 'a handshake that fails is no certificate that fails');
   });
 
   test('uses the authority of each endpoint for that endpoint alone', async () => {

@@ -20,11 +20,11 @@ import { client, payloads, twice } from './world.js';
 const V4 = { protocolVersion: 4 } as const;
 const webSocketBroker = () => scriptedBroker(undefined, { ws: true });
 
-/** An HTTP server that answers everything, upgrades included, with `status`. */
-async function httpServer(status: number) {
+/** An HTTP server that answers everything, upgrades included, with `status` and `headers`. */
+async function httpServer(status: number, headers = '') {
   const server = createServer((_request, response) => response.writeHead(status).end());
   server.on('upgrade', (_request, socket) =>
-    socket.end(`HTTP/1.1 ${status} No\r\nConnection: close\r\n\r\n`),
+    socket.end(`HTTP/1.1 ${status} No\r\nConnection: close\r\n${headers}\r\n`),
   );
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
@@ -123,6 +123,21 @@ describe('WebSocket', () => {
       await once(subject, 'connect');
       assert.match(subject.status().endpoints[0]?.reason ?? '', new RegExp(`${status}`));
       assert.deepEqual(errors, []);
+    });
+  }
+
+  for (const [retryAfter, seconds] of [
+    ['120', 120],
+    ['999999', 3_600],
+  ] as const) {
+    test(`leaves an endpoint alone that answers 503 with Retry-After: ${retryAfter}`, async () => {
+      await using bad = await httpServer(503, `Retry-After: ${retryAfter}\r\n`);
+      await using good = await webSocketBroker();
+      await using subject = client([bad.url, good.url]);
+      const [{ state, until: at }] = await once<[{ state: string; until: number }]>(subject, 'health');
+      const left = (at - Date.now()) / 1_000;
+      assert.equal(state, 'ejected');
+      assert.ok(left > seconds - 10 && left <= seconds + 1, `${left} s`);
     });
   }
 

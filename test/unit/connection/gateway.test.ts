@@ -151,7 +151,10 @@ describe('a gateway with a thousand clients', () => {
 
   test('of one client, nobody notices the budget', async () => {
     const { clock, network, all, connectedTo, end } = gateway('abcd', 1);
-    const order = rank('device-0', [...'abcd'].map((id) => endpoint(id))).map(({ id }) => id);
+    const order = rank(
+      'device-0',
+      [...'abcd'].map((id) => endpoint(id)),
+    ).map(({ id }) => id);
     for (const id of order.slice(0, 3)) network.answer(id, 'silent');
     all[0]!.supervisor.start('test');
     await clock.advance(5_100);
