@@ -192,6 +192,83 @@ describe("MQTT.js's own options", () => {
   });
 });
 
+describe('discovery over DNS', () => {
+  const dns = (group: object) => ({ discovery: { dns: group } });
+
+  test('takes servers as people write them', () => {
+    const servers = ['127.0.0.1:5353', '[::1]:53', '192.0.2.1', '::1', 'fe80::1%eth0', 'consul', 'a.b:8600'];
+    assert.deepEqual(
+      resolve(dns({ servers })).discovery.servers?.map(({ host, port }) => [host, port]),
+      [
+        ['127.0.0.1', 5353],
+        ['::1', 53],
+        ['192.0.2.1', 53],
+        ['::1', 53],
+        ['fe80::1%eth0', 53],
+        ['consul', 53],
+        ['a.b', 8600],
+      ],
+    );
+    assert.equal(resolve().discovery.servers, undefined);
+  });
+
+  test('refuses what is no server, by its place in the list', () => {
+    for (const wrong of ['', 'a:0', 'a:65536', 'a:b', 'udp://a', '[::1', 'a b', 'a:1:2', 'u@h']) {
+      assert.match(
+        refusal(dns({ servers: ['192.0.2.1', wrong] })),
+        /^Option `discovery\.dns\.servers\[1\]` must be a DNS server such as 192\.0\.2\.53, /,
+        wrong,
+      );
+    }
+    assert.match(refusal(dns({ servers: [] })), /`discovery\.dns\.servers` must be .*, not an empty one/);
+  });
+
+  test('takes a DoH URL: https, or http on this machine', () => {
+    for (const url of [
+      'https://dns.test/dns-query',
+      'http://127.0.0.1:80/q',
+      'http://localhost/q',
+      'http://[::1]/q',
+    ])
+      assert.equal(resolve(dns({ doh: url })).discovery.doh?.href, new URL(url).href);
+    for (const url of [
+      'http://dns.test/q',
+      'ftp://a',
+      'dns.test',
+      '',
+      'https://u:secret@dns.test/',
+      'http://localhost.evil/q',
+    ]) {
+      const message = refusal(dns({ doh: url }));
+      assert.match(message, /^Option `discovery\.dns\.doh` must be /, url);
+      assert.ok(!message.includes('secret'));
+    }
+  });
+
+  test('reads allowedHosts into A-labels, and refuses whole public suffixes (R25)', () => {
+    const allowedHosts = ['Broker.Example.COM.', '*.bücher.example', '*.lan', '192.0.2.7'];
+    assert.deepEqual(resolve({ discovery: { allowedHosts } }).discovery.allowedHosts, [
+      'broker.example.com',
+      '*.xn--bcher-kva.example',
+      '*.lan',
+      '192.0.2.7',
+    ]);
+    for (const wrong of ['*.com', '*.co.uk', '*.com.au', '*.io'])
+      assert.match(
+        refusal({ discovery: { allowedHosts: [wrong] } }),
+        /allowedHosts\[0\]` must not allow all/,
+        wrong,
+      );
+    for (const wrong of ['', '*', '*.', 'a:1883', 'mqtt://a', 'a/b', '*.*.com', 'a b'])
+      assert.match(
+        refusal({ discovery: { allowedHosts: [wrong] } }),
+        /allowedHosts\[0\]` must be a host/,
+        wrong,
+      );
+    assert.match(refusal({ discovery: { allowedHosts: [] } }), /`discovery\.allowedHosts` must be /);
+  });
+});
+
 describe('our groups', () => {
   test('refuse an unknown key and name the known ones', () => {
     for (const group of ['dial', 'backoff', 'liveness', 'health', 'failback', 'outbox', 'discovery']) {
@@ -286,11 +363,9 @@ describe('our groups', () => {
       [{ outbox: { store: 'x' } }, 'outbox.store'],
       [{ outbox: { codec: {} } }, 'outbox.codec'],
       [{ outbox: { dedupId: true } }, 'outbox.dedupId'],
-      [{ discovery: { dns: {} } }, 'discovery.dns'],
       [{ discovery: { registry: {} } }, 'discovery.registry'],
       [{ discovery: { topic: 't' } }, 'discovery.topic'],
       [{ discovery: { lastKnownGood: 'x' } }, 'discovery.lastKnownGood'],
-      [{ discovery: { allowedHosts: [] } }, 'discovery.allowedHosts'],
       [{ discovery: { maxEndpoints: 3 } }, 'discovery.maxEndpoints'],
     ];
     for (const [options, name] of later)

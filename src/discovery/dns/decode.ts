@@ -30,8 +30,15 @@ interface DnsPacket {
   readonly soa: { decode(buffer: Buffer, offset: number): { minimum: number } };
 }
 
-/** Loads dns-packet; the second time it is there. Lists of brokers never pay for it. */
-export async function loadDecoder(): Promise<DecodeMessage> {
+let loading: Promise<DecodeMessage> | undefined;
+
+/** Loads dns-packet, once. Lists of brokers never pay for it. */
+export function loadDecoder(): Promise<DecodeMessage> {
+  loading ??= load();
+  return loading;
+}
+
+async function load(): Promise<DecodeMessage> {
   const { default: packet } = (await import('dns-packet')) as unknown as { default: DnsPacket };
   // The class that dns-packet itself uses: Node's, or in browsers that of the package `buffer`.
   const { from } = packet.encode({}).constructor as typeof Buffer;

@@ -3,6 +3,8 @@ import { optionError } from '../../errors.js';
 import type { DnsServer } from '../../platform/ports.js';
 
 const DNS_PORT = 53;
+/** `[v6]` or `[v6]:port`, a bare IPv6 address, `host` or `host:port`; IPv6 may have a zone. */
+const FORM = /^(?:\[([^\]]+)\]|([^:[\]]*:[^[\]]*:[^[\]]*)|([\w.-]+))(?::(\d{1,5}))?$/;
 
 /**
  * Reads `host`, `host:port`, `[v6]`, `[v6]:port` or a bare IPv6 address; port 53 unless given.
@@ -11,13 +13,18 @@ const DNS_PORT = 53;
  * @throws {@link FailoverError} `ERR_OPTION`.
  */
 export function parseDnsServer(text: string, option: string): DnsServer {
-  const bareV6 = /^[0-9a-f]*:[0-9a-f:.]*:[0-9a-f:.]*(%[\w.-]+)?$/i.test(text);
-  const match = bareV6 ? [text, text] : /^(\[[0-9a-f:.]+(?:%[\w.-]+)?\]|[\w.-]+)(?::(\d{1,5}))?$/i.exec(text);
-  const port = Number(match?.[2] ?? DNS_PORT);
-  if (!match?.[1] || port < 1 || port > 65_535) {
+  const [, bracketed, bare, name, digits] = FORM.exec(text) ?? [];
+  const v6 = bracketed ?? bare;
+  const port = Number(digits ?? DNS_PORT);
+  if ((v6 === undefined ? !name : !isIPv6(v6)) || port < 1 || port > 65_535) {
     throw optionError(option, 'a DNS server such as 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:53', text);
   }
-  return { host: match[1].replace(/^\[|\]$/g, ''), port };
+  return { host: v6 ?? (name as string), port };
+}
+
+function isIPv6(text: string): boolean {
+  const [address, zone = 'none'] = text.split('%', 2);
+  return URL.canParse(`http://[${address}]`) && /^[\w.-]+$/.test(zone);
 }
 
 /** `host:port` for messages. */

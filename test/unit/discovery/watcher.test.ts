@@ -1,7 +1,7 @@
 /** The endpoint set of a client: what is good stays, what changed is told, and nothing is left running. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { parseBrokers } from '../../../src/brokers.js';
+import { type ParsedBrokers, parseBrokers } from '../../../src/brokers.js';
 import { createResolver } from '../../../src/discovery/create-resolver.js';
 import type { EndpointSet } from '../../../src/discovery/resolver.js';
 import { Watcher } from '../../../src/discovery/watcher.js';
@@ -16,7 +16,7 @@ import { resolverDeps } from '../fakes/registry-world.js';
 interface Question {
   readonly at: number;
   readonly signal: AbortSignal;
-  answer(endpoints: readonly Endpoint[], revision?: string): Promise<void>;
+  answer(endpoints: readonly Endpoint[], revision?: string, ttlMs?: number): Promise<void>;
   fail(error: unknown): Promise<void>;
 }
 
@@ -34,8 +34,9 @@ function world(refreshMs: number | undefined = undefined, random = 0.5) {
         questions.push({
           at: clock.now() - startedAt,
           signal,
-          answer: (endpoints, revision) => {
-            resolve({ endpoints, source: 'test', ...(revision === undefined ? {} : { revision }) });
+          answer: (endpoints, revision, ttlMs) => {
+            const optional = { ...(revision && { revision }), ...(ttlMs !== undefined && { ttlMs }) };
+            resolve({ endpoints, source: 'test', ...optional });
             return settle();
           },
           fail: (error) => {
@@ -289,6 +290,27 @@ describe('refreshing', () => {
   });
 });
 
+describe('a list with a TTL', () => {
+  test('is asked for again after it, and after a failure in 10 s, doubling to 60 s (R16, R18)', async () => {
+    const { clock, questions, watcher } = world(60_000);
+    void watcher.refresh();
+    await questions[0]!.answer([endpoint('a')], undefined, 300_000);
+    const waits = [clock.nextIn];
+    for (let i = 0; i < 5; i++) {
+      await clock.advance(clock.nextIn!);
+      await questions.at(-1)!.fail(new Error('x'));
+      waits.push(clock.nextIn);
+    }
+    assert.deepEqual(waits, [300_000, 10_000, 20_000, 40_000, 60_000, 60_000]);
+    await clock.advance(60_000);
+    await questions.at(-1)!.answer([endpoint('a')], undefined, 300_000);
+    assert.equal(clock.nextIn, 300_000);
+    await clock.advance(300_000);
+    await questions.at(-1)!.fail(new Error('x'));
+    assert.equal(clock.nextIn, 10_000, 'a good answer starts the waits again');
+  });
+});
+
 describe('the list of an earlier life', () => {
   const KEPT: EndpointSet = { endpoints: [endpoint('old')], source: 'last-known-good' };
 
@@ -456,7 +478,7 @@ describe('resolvers', () => {
 
   test("a user's resolver gets the signal, and its set is checked", async () => {
     const seen: AbortSignal[] = [];
-    const resolver = createResolver(
+    const resolver = resolverOf(
       parseBrokers({
         resolve: async (signal: AbortSignal) => {
           seen.push(signal);
