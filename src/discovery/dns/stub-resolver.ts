@@ -25,6 +25,8 @@ export interface StubResolverDeps {
  * watcher, so that it is this error that people see.
  */
 const BUDGET_MS = 9_500;
+/** Milliseconds that are too few to ask anybody. */
+const SCRAP_MS = 100;
 
 /** Answers after which the same server is asked once more without EDNS (RFC 6891 §7). */
 const DISLIKES_EDNS: ReadonlySet<number> = new Set([RCODES.FORMERR, RCODES.NOTIMP, RCODES.BADVERS]);
@@ -49,7 +51,7 @@ export class StubResolver {
     for (let attempt = 0; attempt < attempts; attempt += 1) {
       for (const server of servers) {
         const waitMs = Math.min(patienceMs, endsAt - clock.now());
-        if (waitMs <= 0) break;
+        if (waitMs < SCRAP_MS) break;
         try {
           return await this.#askWithin(waitMs, server, name, signal);
         } catch (error) {
