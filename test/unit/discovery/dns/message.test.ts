@@ -219,11 +219,13 @@ describe('an unsound reply (R34)', () => {
       } catch (error) {
         if (!malformed(error)) assert.fail(`${error} for ${Buffer.from(cut).toString('hex')}`);
       }
-      slowest = Math.max(slowest, performance.now() - startedAt);
+      // A machine that was busy elsewhere is not busy three times in a row.
+      if (performance.now() - startedAt > slowest) slowest = Math.max(slowest, fastestOf(3, cut));
     }
     const grownMiB = (settledHeap() - heapBefore) / 2 ** 20;
     if (process.env.FUZZ_MESSAGES) console.log({ FUZZ_MESSAGES, sound, slowest, grownMiB });
     assert.ok(sound > FUZZ_MESSAGES / 100, `${sound} sound ones: the damage is too great to test anything`);
+    assert.ok(slowest < 50, `one message took ${slowest} ms`);
     assert.ok(grownMiB < 16, `the heap grew by ${grownMiB} MiB`);
   });
 
@@ -239,6 +241,20 @@ describe('an unsound reply (R34)', () => {
     );
   });
 });
+
+/** Milliseconds. */
+function fastestOf(times: number, message: Uint8Array): number {
+  const took = Array.from({ length: times }, () => {
+    const startedAt = performance.now();
+    try {
+      decode(message);
+    } catch {
+      // What it is was seen before.
+    }
+    return performance.now() - startedAt;
+  });
+  return Math.min(...took);
+}
 
 function settledHeap(): number {
   globalThis.gc?.();
