@@ -5,6 +5,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { prepare } from './prepare.mjs';
+import { missingPrograms, PATH } from './programs.mjs';
 
 const SUITES = ['unit', 'integration', 'system', 'browser'];
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -12,7 +13,9 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const { suites, filters, flags } = parse(process.argv.slice(2));
 try {
   prepare();
-  run(select());
+  const files = select();
+  tellWhatIsMissing();
+  run(files);
 } catch (error) {
   console.error(error.message);
   process.exitCode = 1;
@@ -40,6 +43,18 @@ function select() {
   return selected;
 }
 
+/** The tests that need it fail; why, and how to get it, is told once and first. */
+function tellWhatIsMissing() {
+  const missing = missingPrograms(suites);
+  if (missing.length === 0) return;
+  console.error(
+    `Not installed: ${missing.map(([program]) => program).join(', ')}. Tests that need it will fail.`,
+  );
+  console.error(
+    `On Debian: apt-get install --no-install-recommends ${missing.map(([, name]) => name).join(' ')}`,
+  );
+}
+
 function testFiles(suite) {
   const folder = join('test', suite);
   const entries = existsSync(join(root, folder)) ? readdirSync(join(root, folder), { recursive: true }) : [];
@@ -57,7 +72,11 @@ function run(files) {
     '--test-reporter-destination=stdout',
   ]);
   const args = ['--import', 'tsx', '--test', '--test-concurrency=2', ...reporters, ...flags, ...files];
-  const child = spawn(process.execPath, args, { cwd: root, stdio: 'inherit' });
+  const child = spawn(process.execPath, args, {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, PATH },
+  });
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
   child.on('exit', (code, signal) => {
     process.exitCode = code ?? 1;

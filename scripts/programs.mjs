@@ -1,0 +1,42 @@
+// The programs that the suites against real servers need, and the Debian packages that have them.
+// `node scripts/programs.mjs` prints the packages that are missing here, one a line.
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const PACKAGES = {
+  system: {
+    mosquitto: 'mosquitto',
+    openssl: 'openssl',
+    named: 'bind9',
+    nsupdate: 'bind9-dnsutils',
+    dnsmasq: 'dnsmasq-base',
+    haproxy: 'haproxy',
+  },
+  browser: { chromium: 'chromium' },
+};
+
+/** Where Debian keeps servers; not every user's PATH has it. */
+export const PATH = [process.env.PATH, '/usr/sbin'].join(delimiter);
+
+/** What is missing for `suites`: pairs of program and package. */
+export function missingPrograms(suites = Object.keys(PACKAGES)) {
+  return suites
+    .flatMap((suite) => Object.entries(PACKAGES[suite] ?? {}))
+    .filter(([program]) => !isThere(program));
+}
+
+function isThere(program) {
+  return PATH.split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  for (const [, name] of missingPrograms()) console.log(name);
+}
