@@ -1,5 +1,6 @@
 /** Every benchmark, in the order in which they run; last the one that needs a program of its own. */
 import { outbox } from './micro/delivery/outbox.js';
+import { discovery } from './micro/discovery/srv.js';
 import { candidates } from './micro/selection/candidates.js';
 import { rank } from './micro/selection/rank.js';
 import { crashFailover } from './scenarios/crash-failover.js';
@@ -16,6 +17,7 @@ export const SCENARIOS: readonly Scenario[] = [
   publishCost,
   rank,
   candidates,
+  discovery,
   outbox,
   crashFloor,
 ];

@@ -8,4 +8,4 @@ import type * as Library from '../../src/index.js';
 const BUILT = new URL('../../dist/index.js', import.meta.url);
 
 /** Everything that `import … from 'mqtt-failover'` offers. */
-export const { connect, rank } = (await import(BUILT.href)) as typeof Library;
+export const { connect, rank, tokens } = (await import(BUILT.href)) as typeof Library;

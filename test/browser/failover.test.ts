@@ -4,6 +4,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { rank } from '../../src/index.js';
 import { aedesCluster } from '../support/aedes-cluster.js';
+import { srv } from '../support/dns-messages.js';
+import { dohServer } from '../support/doh-server.js';
 import { until } from '../support/events.js';
 import { browserPage } from '../support/page.js';
 
@@ -81,6 +83,48 @@ describe('the bundle in Chromium', () => {
     next?.publish('cmd/go', 'now', { qos: 1 });
     await page.waitForFunction(() => window.messages.includes('cmd/go now'));
     await page.evaluate(() => window.client.endAsync());
+    assert.deepEqual(opened.errors, []);
+  });
+
+  it('finds its brokers by SRV records over HTTPS, and says what it needs without them', async () => {
+    await using cluster = await aedesCluster(1);
+    const name = '_mqtt-ws._tcp.example.test';
+    const port = cluster.at(0)?.wsPort ?? 0;
+    await using server = await dohServer(() => ({ answers: [srv(name, 'localhost', { port })] }));
+    await using opened = await browserPage();
+    const [current, needs, cors] = await opened.page.evaluate(
+      async ([doh, withoutCors]) => {
+        const { connect, connectAsync } = window.mqttFailover;
+        const url = 'ws+srv://example.test/?srv=mqtt-ws';
+        const allowedHosts = ['localhost'];
+        const client = await connectAsync(url, {
+          clientId: 'page-4',
+          discovery: { dns: { doh }, allowedHosts },
+        });
+        const { current: on } = client.status();
+        await client.endAsync();
+        let refusal = 'no error';
+        try {
+          connect(url, { clientId: 'page-5' });
+        } catch (error) {
+          refusal = (error as Error).message;
+        }
+        const blocked = await connectAsync(url, {
+          clientId: 'page-6',
+          discovery: { dns: { doh: withoutCors }, allowedHosts },
+        }).then(
+          () => 'no error',
+          (error: Error) => error.message,
+        );
+        return [on, refusal, blocked] as const;
+      },
+      [server.url, server.urlWithoutCors] as const,
+    );
+    assert.equal(current, `localhost:${port}`);
+    assert.match(needs, /^Option `discovery\.dns\.doh` must be given/);
+    assert.match(cors, /doh-cors-or-network/);
+    // A GET without a header that needs permission: no preflight (R36).
+    assert.deepEqual(new Set(server.methods), new Set(['GET']));
     assert.deepEqual(opened.errors, []);
   });
 

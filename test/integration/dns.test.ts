@@ -4,14 +4,13 @@ import assert from 'node:assert/strict';
 import dgram from 'node:dgram';
 import { once as onceOf } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import http from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
 import { connect, type FailoverError, type FailoverEvents, type FailoverOptions } from '../../src/index.js';
 import { nodeDns } from '../../src/platform/node-dns.js';
 import { type AedesCluster, aedesCluster } from '../support/aedes-cluster.js';
-import { cname, encodeReply, type Reply, srv } from '../support/dns-messages.js';
+import { cname, type Reply, srv } from '../support/dns-messages.js';
 import { DnsServer } from '../support/dns-server.js';
+import { dohServer } from '../support/doh-server.js';
 import { once, until } from '../support/events.js';
 import { expectNoNewHandles, openHandles } from '../support/handles.js';
 import { HOST } from '../support/listener.js';
@@ -134,28 +133,11 @@ describe('connect("mqtt+srv://example.test")', () => {
   it('asks over HTTPS where it is told to, and never the DNS servers', async () => {
     await using cluster = await aedesCluster(1);
     await using server = await DnsServer.open(() => assert.fail('asked over UDP'));
-    const paths: string[] = [];
-    const doh = http.createServer((request, response) => {
-      const url = new URL(request.url ?? '', 'http://x');
-      paths.push(url.pathname);
-      const query = Buffer.from(url.searchParams.get('dns') ?? '', 'base64url');
-      response.setHeader('content-type', 'application/dns-message');
-      response.end(encodeReply(query, { answers: recordsOf(cluster, 0) }));
-    });
-    doh.listen(0, HOST);
-    await onceOf(doh, 'listening');
-    const url = `http://${HOST}:${(doh.address() as AddressInfo).port}/dns-query`;
-    try {
-      await using subject = client(
-        'mqtt+srv://example.test',
-        via(server, { dns: { servers: [server.address], doh: url } }),
-      );
-      await once(subject, 'connect');
-      assert.deepEqual(paths, ['/dns-query']);
-    } finally {
-      doh.closeAllConnections();
-      doh.close();
-    }
+    await using doh = await dohServer(() => ({ answers: recordsOf(cluster, 0) }));
+    const dns = { servers: [server.address], doh: doh.url };
+    await using subject = client('mqtt+srv://example.test', via(server, { dns }));
+    await once(subject, 'connect');
+    assert.deepEqual(doh.methods, ['GET']);
   });
 
   it('leaves no socket and no timer behind, also when ended while it asks', async () => {

@@ -478,7 +478,7 @@ describe('resolvers', () => {
 
   test("a user's resolver gets the signal, and its set is checked", async () => {
     const seen: AbortSignal[] = [];
-    const resolver = resolverOf(
+    const resolver = createResolver(
       parseBrokers({
         resolve: async (signal: AbortSignal) => {
           seen.push(signal);
