@@ -2,7 +2,7 @@
 import { createParser } from 'eventsource-parser';
 import { chunks, mediaType } from './body.js';
 import { Deadline } from './deadline.js';
-import { failure } from './failure.js';
+import { failure, NOT_OFFERED_MS } from './failure.js';
 import { discard } from './http.js';
 import { MAX_BODY_BYTES } from './limits.js';
 import type { Channel } from './push.js';
@@ -12,8 +12,6 @@ const HEADERS_TIMEOUT_MS = 5_000;
 const SILENCE_MS = 45_000;
 const MIN_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 300_000;
-/** Until a registry that has no event stream is asked for one again. */
-const NOT_OFFERED_MS = 300_000;
 
 /** Each event of the type `message` holds a whole list. */
 export const eventStream: Channel = async ({ source, http, clock, memory, signal, offer }) => {

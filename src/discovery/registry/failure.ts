@@ -4,6 +4,9 @@ import type { RetryHint } from '../refresh.js';
 /** How long to wait after a failure: `backoff` grows from a second, `slow` from a minute (refused credentials, D16). */
 export type Lane = 'backoff' | 'slow';
 
+/** Milliseconds until a registry that has no push is asked for it again. */
+export const NOT_OFFERED_MS = 300_000;
+
 /** An error of one exchange. The watcher wraps it as `ERR_DISCOVERY`. */
 export interface RegistryFailure extends Error, RetryHint {
   readonly lane: Lane;

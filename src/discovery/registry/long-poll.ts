@@ -1,7 +1,7 @@
 /** Consul's blocking queries (R62). */
 import { readText } from './body.js';
 import { Deadline } from './deadline.js';
-import { failure } from './failure.js';
+import { failure, NOT_OFFERED_MS } from './failure.js';
 import { MAX_BODY_BYTES } from './limits.js';
 import { pause } from './pause.js';
 import type { Channel, ChannelContext } from './push.js';
@@ -45,7 +45,7 @@ async function question(
     const index = Number(response.headers.get('x-consul-index') ?? 0);
     // Without an index the server does not wait, and we would ask in a loop.
     if (!(Number.isSafeInteger(index) && index > 0))
-      throw failure(`${source.target.shown} gives no X-Consul-Index`);
+      throw failure(`${source.target.shown} gives no X-Consul-Index`, { retryAfterMs: NOT_OFFERED_MS });
     return { index, text };
   } finally {
     deadline.end();

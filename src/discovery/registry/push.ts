@@ -65,18 +65,18 @@ export async function keepPushed(deps: PushDeps): Promise<void> {
     settler.offer(read);
   };
   while (!signal.aborted) {
-    let least = memory.retryMs;
     const source = deps.source();
+    let asked = 0;
     try {
       const end = await channelOf(source)({ source, http, clock, memory, signal, offer });
       if (end === 'stop') return;
-      least = memory.retryMs;
     } catch (error) {
       if (signal.aborted) return;
       onFailure(error);
-      least = Math.max(least, retryAfterOf(error) ?? (laneOf(error) === 'slow' ? SLOW_LANE_MS : 0));
+      asked = retryAfterOf(error) ?? (laneOf(error) === 'slow' ? SLOW_LANE_MS : 0);
     }
     failures += 1;
+    const least = Math.max(memory.retryMs, asked);
     const bounds = { minMs: least, baseMs: 1_000, maxMs: Math.max(least * 1.2, MAX_RETRY_MS) };
     await pause(clock, backoffDelay(bounds, failures, random), signal);
   }
