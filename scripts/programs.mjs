@@ -12,6 +12,8 @@ const PACKAGES = {
     nsupdate: 'bind9-dnsutils',
     dnsmasq: 'dnsmasq-base',
     haproxy: 'haproxy',
+    nginx: 'nginx',
+    etcd: 'etcd-server',
   },
   browser: { chromium: 'chromium' },
 };

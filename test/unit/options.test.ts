@@ -363,7 +363,6 @@ describe('our groups', () => {
       [{ outbox: { store: 'x' } }, 'outbox.store'],
       [{ outbox: { codec: {} } }, 'outbox.codec'],
       [{ outbox: { dedupId: true } }, 'outbox.dedupId'],
-      [{ discovery: { registry: {} } }, 'discovery.registry'],
       [{ discovery: { topic: 't' } }, 'discovery.topic'],
       [{ discovery: { lastKnownGood: 'x' } }, 'discovery.lastKnownGood'],
       [{ discovery: { maxEndpoints: 3 } }, 'discovery.maxEndpoints'],

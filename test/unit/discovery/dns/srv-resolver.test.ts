@@ -37,6 +37,7 @@ function world() {
       allowed: (host) => !host.includes('evil'),
       clock,
       log: (message) => log.push(message),
+      minTtlMs: 60_000,
     },
   );
   return { clock, log, asked, script, resolver };
