@@ -1,5 +1,6 @@
 /** Every benchmark, in the order in which they run; last the one that needs a program of its own. */
 import { outbox } from './micro/delivery/outbox.js';
+import { registryParse } from './micro/discovery/registry-parse.js';
 import { discovery } from './micro/discovery/srv.js';
 import { candidates } from './micro/selection/candidates.js';
 import { rank } from './micro/selection/rank.js';
@@ -18,6 +19,7 @@ export const SCENARIOS: readonly Scenario[] = [
   rank,
   candidates,
   discovery,
+  registryParse,
   outbox,
   crashFloor,
 ];
