@@ -320,6 +320,10 @@ describe('our groups', () => {
         'Option `outbox.replay.perSecond` must be a number > 0, got 0 (number)',
       ],
       [
+        { discovery: { registry: { pollMs: 999 } } },
+        'Option `discovery.registry.pollMs` must be a number of milliseconds >= 1000, got 999 (number)',
+      ],
+      [
         { discovery: { refreshMs: 999 } },
         'Option `discovery.refreshMs` must be a number of milliseconds >= 1000, got 999 (number)',
       ],
