@@ -228,6 +228,7 @@ export class FailoverClient extends MqttClient {
       | Partial<IDisconnectPacket>
       | undefined;
     if (this.disconnecting) {
+      engine.stayEnded();
       done?.();
       return this;
     }

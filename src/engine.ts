@@ -52,6 +52,8 @@ const END_GRACE_MS = 5_000;
 export class Engine {
   readonly #deps: EngineDeps;
   #warned = false;
+  /** While the client ends: who waits for it, and what the application wants after it. */
+  #ending: { readonly callbacks: ((error?: Error) => void)[]; resume: (() => void) | undefined } | undefined;
 
   constructor(deps: EngineDeps) {
     this.#deps = deps;
@@ -70,9 +72,13 @@ export class Engine {
     return this.#deps.session.idleStream();
   }
 
-  /** Connects, or cuts a wait short. */
+  /** Connects, or cuts a wait short; when the client is just ending, after that. */
   connect(reason: string): void {
     this.#warnOnce();
+    if (this.#ending) {
+      this.#ending.resume = () => this.connect(reason);
+      return;
+    }
     this.#deps.core.revive();
     this.#deps.supervisor.retryNow(reason);
   }
@@ -84,8 +90,12 @@ export class Engine {
     for (const warning of warningsFor(core.options)) events.emit('warning', warning);
   }
 
-  /** Leaves the current connection, if any, and connects again. */
+  /** Leaves the current connection, if any, and connects again; when the client is just ending, after that. */
   reconnect(reason: string): void {
+    if (this.#ending) {
+      this.#ending.resume = () => this.reconnect(reason);
+      return;
+    }
     this.#deps.core.revive();
     this.#deps.supervisor.restart(reason);
   }
@@ -161,7 +171,19 @@ export class Engine {
     graceMs = END_GRACE_MS,
   ): void {
     const { session, delivery } = this.#deps;
-    const finish = () => this.#finish(force, options, callback);
+    if (this.#ending) {
+      this.#ending.callbacks.push(callback);
+      return;
+    }
+    // MQTT.js would close its stores under a connection that is made before it has ended.
+    const ending = { callbacks: [callback], resume: undefined as (() => void) | undefined };
+    this.#ending = ending;
+    const ended = (error?: Error) => {
+      this.#ending = undefined;
+      for (const each of ending.callbacks) each(error);
+      ending.resume?.();
+    };
+    const finish = () => this.#finish(force, options, ended);
     if (force || graceMs === 0 || !session.isOpen || delivery.publisher.unsettled === 0) finish();
     else void this.drained(graceMs).then(finish);
   }
@@ -176,6 +198,11 @@ export class Engine {
     supervisor.stop('the client was ended');
     delivery.abandon();
     core.end(!polite, options, callback);
+  }
+
+  /** The application called `end` again: what it asked for in between is void. */
+  stayEnded(): void {
+    if (this.#ending) this.#ending.resume = undefined;
   }
 
   packetReceived(packet: Packet): void {

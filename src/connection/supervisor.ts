@@ -120,6 +120,7 @@ export class Supervisor {
       connackTimeoutMs,
       attemptTimeoutMs,
     });
+    deps.watcher.onChange(() => this.#listChanged());
     this.#passes = {
       accepted: (link) => this.#accepted(link),
       ended: (error) => this.#linkEnded(error),
@@ -311,6 +312,11 @@ export class Supervisor {
           } else if (id !== target.id) {
             const refused = `${target.id} did not accept the move`;
             reject(new FailoverError('ERR_REFUSED', refused, { endpoint: target.id, retryable: true }));
+          } else if (this.#link?.link !== link) {
+            const [code, why] = LINK_LOST;
+            reject(
+              new FailoverError(code, `The move to ${target.id} was cut short: ${why}`, { retryable: true }),
+            );
           } else {
             const gapMs = clock.now() - leftAt;
             events.emit(event, { from: from.id, to: id, reason, gapMs, resumed: link.resumed });
@@ -385,17 +391,18 @@ export class Supervisor {
     );
   }
 
+  /** The list has changed: what is known of endpoints that it no longer has, or has otherwise, is void. */
+  #listChanged(): void {
+    const endpoints = this.#deps.watcher.current?.endpoints ?? [];
+    this.#candidates.retain(endpoints);
+    this.#deps.health.retain(endpoints);
+  }
+
   #beginPass(reason: string, pass = new Pass(this.#bias())): void {
-    const { watcher, health } = this.#deps;
-    if (!watcher.current) {
+    if (!this.#deps.watcher.current) {
       this.#discover(reason);
       return;
     }
-    const before = this.#state;
-    health.retain(watcher.current.endpoints);
-    // What other clients know of a new endpoint is an event, and its listener may have ended or restarted this one.
-    if (this.#state !== before) return;
-    this.#candidates.retain(watcher.current.endpoints);
     const abort = new AbortController();
     const state: State = { name: 'connecting', leave: () => abort.abort() };
     this.#enter(state, reason);
@@ -419,12 +426,13 @@ export class Supervisor {
     this.#deps.watcher.reached();
     this.#conflict.accepted(id);
     this.#redirects.linked();
-    const wasStopped = this.#stopWatch();
+    // A listener may end the client or ask for another connection inside any of these events.
+    const isDropped = () => this.#link?.link !== link;
     this.#candidates.accepted(id);
     health.accepted(id);
-    if (wasStopped()) return;
+    if (isDropped()) return;
     this.#enter({ name: 'connected' }, `accepted by ${id}`);
-    if (wasStopped()) return;
+    if (isDropped()) return;
     const lost = this.#lost;
     this.#lost = undefined;
     this.#departed = undefined;
@@ -439,7 +447,7 @@ export class Supervisor {
         resumed,
       });
     }
-    if (!wasStopped()) this.#linkUp(link);
+    if (!isDropped()) this.#linkUp(link);
   }
 
   /** Whether a listener has ended the client since: every event may be the last. */

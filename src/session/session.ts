@@ -142,10 +142,11 @@ export class Session {
    * Whether an `error` that MQTT.js is about to emit is only the end of one connection, which the listener hears of.
    *
    * So it is when MQTT.js has closed the connection already, and when the peer sent something malformed: MQTT.js
-   * would go on reading, where the protocol asks for the connection to be closed [MQTT-4.13.1-1].
+   * would go on reading, where the protocol asks for the connection to be closed [MQTT-4.13.1-1]. Of a connection that
+   * is being left nobody wants to hear.
    */
   absorbs(error: Error): boolean {
-    if (this.#phase === 'closed' || this.#phase === 'ending') return false;
+    if (this.#phase === 'closed') return false;
     const { endpoint } = this.#target as DialTarget;
     const malformed = this.#stream?.parsing === true && !this.#core.judgesMessages;
     if (!this.#stream?.destroyed && !malformed) return false;
