@@ -6,6 +6,8 @@ import type { Clock, Timer, Transport, TransportSink } from '../platform/ports.j
 export interface StreamObserver {
   /** Bytes came in. */
   received(): void;
+  /** Whether these bytes may be parsed; asked after `received`. Left out: all may. */
+  admits?(chunk: Uint8Array): boolean;
   /** The stream has closed, for `cause` if it was an error; called once, after MQTT.js was told. */
   closed(cause: Error | undefined): void;
 }
@@ -60,6 +62,10 @@ export class SessionStream extends EventEmitter<'close' | 'drain' | 'error'> {
     };
     const parse = parser._write.bind(parser);
     parser._write = (chunk, encoding, done) => {
+      if (this.#observer.admits?.(chunk as Uint8Array) === false) {
+        done();
+        return;
+      }
       this.parsing = true;
       this.busy = true;
       try {
@@ -88,12 +94,13 @@ export class SessionStream extends EventEmitter<'close' | 'drain' | 'error'> {
     if (this.#corked || !this.#transport) return;
     this.#corked = true;
     this.#transport.cork();
-    this.#clock.soon(() => this.#flush());
+    this.#clock.soon(() => this.flush());
   }
 
   uncork(): void {}
 
-  #flush(): void {
+  /** Sends what was written in this turn of the event loop now. */
+  flush(): void {
     if (!this.#corked) return;
     this.#corked = false;
     this.#transport?.uncork();
@@ -123,7 +130,7 @@ export class SessionStream extends EventEmitter<'close' | 'drain' | 'error'> {
       this.destroy();
       return this;
     }
-    this.#flush();
+    this.flush();
     this.#transport.end();
     this.#endTimer ??= this.#clock.setTimeout(() => this.destroy(), END_GRACE_MS);
     return this;

@@ -7,6 +7,7 @@ import type { Outcome } from '../health/outcomes.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';
 import type { Clock, DialTarget, Timer } from '../platform/ports.js';
 import type { ConnectOptions } from './connect-options.js';
+import { FrameLimit } from './frame-limit.js';
 import { Liveness, type LivenessBounds } from './liveness.js';
 import { SessionStream } from './session-stream.js';
 import { spreadHintOf } from './spread-hint.js';
@@ -23,6 +24,9 @@ export interface Link {
   /** Milliseconds over which the broker wants its clients to spread after a loss. */
   readonly spreadMs?: number | undefined;
 }
+
+/** Reason code of a DISCONNECT that says why we leave. */
+const PACKET_TOO_LARGE = 0x95;
 
 /** What becomes of a connection; each is called at most once per {@link Session.open}. */
 export interface SessionListener {
@@ -82,8 +86,12 @@ export class Session {
 
   /** Sends CONNECT over `dialed` and reports to `listener` what becomes of it. */
   open({ target, transport }: Dialed, connackTimeoutMs: number, listener: SessionListener): void {
-    const stream = new SessionStream(transport, target.endpoint.url, this.#clock, {
+    this.#options.apply(target);
+    const { protocolVersion, properties } = this.#core.options;
+    const frames = new FrameLimit(protocolVersion === 5 ? properties?.maximumPacketSize : undefined);
+    const stream: SessionStream = new SessionStream(transport, target.endpoint.url, this.#clock, {
       received: () => this.#liveness?.received(),
+      admits: (chunk) => frames.admits(chunk) || this.#oversized(stream),
       closed: (cause) => this.#closed(stream, cause),
     });
     this.#openedAt = this.#clock.now();
@@ -92,7 +100,6 @@ export class Session {
     this.#listener = listener;
     this.#verdict = undefined;
     this.#phase = 'connecting';
-    this.#options.apply(target);
     this.#connackTimer = this.#clock.setTimeout(() => {
       const { id } = target.endpoint;
       const message = `No CONNACK from ${id} within ${connackTimeoutMs} ms`;
@@ -154,11 +161,28 @@ export class Session {
     return true;
   }
 
+  /** A packet that is larger than we allow: told where that is possible, and the end of the connection. */
+  #oversized(stream: SessionStream): false {
+    if (stream !== this.#stream || stream.destroyed) return false;
+    const { endpoint } = this.#target as DialTarget;
+    if (this.#phase === 'open') {
+      this.#core.writePacket({ cmd: 'disconnect', reasonCode: PACKET_TOO_LARGE });
+      stream.flush();
+    }
+    this.fail(this.#linkError(endpoint, 'it sent a packet that is too large', undefined, 'malformed'));
+    return false;
+  }
+
   #connack(packet: IConnackPacket): void {
     if (this.#phase !== 'connecting') return;
     const { endpoint } = this.#target as DialTarget;
     const code = packet.reasonCode ?? packet.returnCode ?? 0;
     this.#disarm();
+    if (packet.properties?.receiveMaximum === 0) {
+      // Nothing of QoS 1 or 2 could ever be sent [MQTT-3.2.2-20].
+      this.fail(this.#linkError(endpoint, 'CONNACK with Receive Maximum 0', undefined, 'malformed'));
+      return;
+    }
     if (code !== 0) {
       const message = `${endpoint.id} refused CONNECT with code ${code} (0x${code.toString(16).padStart(2, '0')})`;
       this.#verdict = new FailoverError('ERR_REFUSED', message, {
