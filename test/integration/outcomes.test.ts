@@ -6,9 +6,11 @@
  * which are counted over real seconds with the default options and three brokers.
  */
 import assert from 'node:assert/strict';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
+import { WebSocketServer } from 'ws';
 import {
   type Action,
   connect,
@@ -21,6 +23,7 @@ import {
   type OutcomeRow,
   tokens,
 } from '../../src/index.js';
+import type { Network } from '../../src/platform/ports.js';
 import { collect, once, until } from '../support/events.js';
 import { HOST, Listener } from '../support/listener.js';
 import { type Script, type ScriptedBroker, scriptedBroker } from '../support/scripted-broker.js';
@@ -51,11 +54,18 @@ interface Pair extends AsyncDisposable {
 }
 
 /** Each broker with a script of its own; `second` accepts unless told otherwise. */
-async function pair(options: FailoverOptions, script: Script, secondScript?: Script): Promise<Pair> {
+async function pair(
+  options: FailoverOptions,
+  script: Script,
+  secondScript?: Script,
+  /** Where the first endpoint is instead. */
+  firstUrl?: string,
+  begin: (made: FailoverClient) => unknown = () => {},
+): Promise<Pair> {
   const first = await scriptedBroker(script);
   const second = await scriptedBroker(secondScript);
   const brokers = [
-    { url: first.url, id: 'first' },
+    { url: firstUrl ?? first.url, id: 'first' },
     { url: second.url, id: 'second' },
   ];
   const made = client(brokers, {
@@ -65,6 +75,7 @@ async function pair(options: FailoverOptions, script: Script, secondScript?: Scr
     ...options,
   });
   const errors = collect<FailoverError>(made, 'error');
+  begin(made);
   return {
     first,
     second,
@@ -347,6 +358,245 @@ describe('a machine without a route to', { concurrency: 4 }, () => {
     assert.deepEqual(picture(world), ['backoff', null, 0, 0, 'healthy']);
     assert.equal(healthOf(world.made, 'second'), 'healthy');
   });
+});
+
+/** No stagger: a busy machine must not make the second endpoint win. */
+const ONE_BY_ONE = { dial: { race: 1 } } as const;
+
+/** Real milliseconds after which an endpoint has rested, and may be tried again at once. */
+const RESTED_MS = 1_500 / HURRY;
+
+/** A broker's WebSocket front: accepts CONNECT, and closes the first link with `code`. */
+async function closingFront(code: number): Promise<Listener> {
+  let connects = 0;
+  const listener = new Listener(() => {
+    const server = createHttpServer();
+    new WebSocketServer({ server, handleProtocols: () => 'mqtt' }).on('connection', (socket) => {
+      // CONNECT may come in several messages.
+      socket.once('message', () => {
+        connects += 1;
+        socket.send(Uint8Array.of(0x20, 0x02, 0x00, 0x00));
+        if (connects === 1) setTimeout(() => socket.close(code), RESTED_MS);
+      });
+    });
+    return server;
+  });
+  await listener.open();
+  return listener;
+}
+
+/** The platform's network; transports to `id` break with a WebSocket close code that no peer can send. */
+function breaking(id: string, closeCode: number): NonNullable<FailoverOptions['overrides']> {
+  return withNetwork((real) => {
+    let broken = false;
+    return async (target, signal) => {
+      const transport = await real.open(target, signal);
+      if (target.endpoint.id === id && !broken) {
+        broken = true;
+        const fail = () => transport.destroy(Object.assign(new Error('closed'), { closeCode }));
+        transport.on('data', () => setImmediate(fail));
+      }
+      return transport;
+    };
+  });
+}
+
+/** The platform's network, where dialing `ids` fails with `code`. */
+function undialable(ids: readonly string[], code: string): NonNullable<FailoverOptions['overrides']> {
+  return withNetwork(
+    (real) => (target, signal) =>
+      ids.includes(target.endpoint.id)
+        ? Promise.reject(Object.assign(new Error(`connect ${code}`), { code }))
+        : real.open(target, signal),
+  );
+}
+
+/** Hurried, with another way to open a transport. */
+function withNetwork(open: (real: Network) => Network['open']): NonNullable<FailoverOptions['overrides']> {
+  return (container) => {
+    hurried(HURRY).overrides?.(container);
+    const real = container.resolve(tokens.network);
+    container.register(tokens.network, { useValue: { schemes: real.schemes, open: open(real) } });
+  };
+}
+
+/** What a link's end with an action comes to: state and endpoint. */
+const LOST: Readonly<Partial<Record<Action, { readonly does: string; readonly picture: unknown[] }>>> = {
+  same: { does: 'it comes back to the same one', picture: ['connected', 'first'] },
+  operation: { does: 'it comes back to the same one', picture: ['connected', 'first'] },
+  next: { does: 'it goes to the other one', picture: ['connected', 'second'] },
+  cool: { does: 'it goes to the other one', picture: ['connected', 'second'] },
+  reauth: { does: 'it waits in auth-wait', picture: ['auth-wait', null] },
+};
+
+describe('a WebSocket link closed with', { concurrency: 4 }, () => {
+  /** Codes that end a link without having been sent. */
+  const UNSENDABLE = new Set<number | string>([1006, 1015]);
+  for (const row of rowsOf('websocket')) {
+    const code = row.code as number;
+    const expected = LOST[row.action];
+    it(`${code} ${row.name}: ${expected?.does}`, async () => {
+      assert.ok(expected, `a lost link with action ${row.action}`);
+      const front = await closingFront(code);
+      const world = UNSENDABLE.has(code)
+        ? await pair({ ...ONE_BY_ONE, overrides: breaking('first', code) }, () => false)
+        : await pair(ONE_BY_ONE, () => false, undefined, `ws://${HOST}:${front.port}`);
+      try {
+        await until(
+          () => world.made.status().counters.connects === 2 || world.made.status().state === 'auth-wait',
+          {
+            what: () => `the client to come to rest: ${JSON.stringify(world.made.status())}`,
+          },
+        );
+        const { state, current } = world.made.status();
+        assert.deepEqual([state, current, healthOf(world.made, 'second')], [...expected.picture, 'healthy']);
+        assert.deepEqual(world.errors, []);
+      } finally {
+        await world[Symbol.asyncDispose]();
+        await front.crash();
+      }
+    });
+  }
+});
+
+describe('a WebSocket upgrade answered with', { concurrency: 4 }, () => {
+  for (const row of rowsOf('http')) {
+    const expected = REFUSED[row.action];
+    it(`${row.code} ${row.name}: ${expected?.does}`, async () => {
+      assert.ok(expected, `a refusal with action ${row.action}`);
+      const listener = new Listener(() =>
+        createHttpServer((_, response) => response.writeHead(row.code as number).end()),
+      );
+      await listener.open();
+      try {
+        await using world = await pair(ONE_BY_ONE, () => false, undefined, `ws://${HOST}:${listener.port}`);
+        await settled(world.made);
+        assert.deepEqual(picture(world), undialed(expected.picture));
+      } finally {
+        await listener.crash();
+      }
+    });
+  }
+});
+
+/** The picture of a refusal that no CONNECT was sent for. */
+function undialed([state, current, , second, health]: readonly unknown[]): unknown[] {
+  return [state, current, 0, second, health];
+}
+
+describe('a dial that fails with', { concurrency: 4 }, () => {
+  for (const row of [...rowsOf('socket'), ...rowsOf('tls')]) {
+    const code = String(row.code);
+    if (row.action !== 'all') {
+      it(`${code}: ${REFUSED[row.action]?.does}`, async () => {
+        await using world = await pair(
+          { ...ONE_BY_ONE, overrides: undialable(['first'], code) },
+          () => false,
+        );
+        await settled(world.made);
+        assert.deepEqual(picture(world), undialed(REFUSED[row.action]?.picture ?? []));
+      });
+      continue;
+    }
+    it(`${code}: none is blamed; the others of the race still may win`, async () => {
+      await using world = await pair({ ...ONE_BY_ONE, overrides: undialable(['first'], code) }, () => false);
+      await settled(world.made);
+      assert.deepEqual(picture(world), ['connected', 'second', 0, 1, 'healthy']);
+    });
+    it(`${code} for both: it waits, and none is blamed`, async () => {
+      const both = undialable(['first', 'second'], code);
+      await using world = await pair({ ...ONE_BY_ONE, overrides: both }, () => false);
+      await settled(world.made);
+      assert.deepEqual(picture(world), ['backoff', null, 0, 0, 'healthy']);
+      assert.equal(healthOf(world.made, 'second'), 'healthy');
+    });
+  }
+});
+
+describe('no word from a broker:', { concurrency: 4 }, () => {
+  const cases: Readonly<Record<string, () => Promise<Pair>>> = {
+    'transport-timeout': () =>
+      pair(
+        {
+          dial: { race: 1, transportTimeoutMs: 500 },
+          overrides: withNetwork(
+            (real) => (target, signal) =>
+              target.endpoint.id === 'first' ? hanging(signal) : real.open(target, signal),
+          ),
+        },
+        () => false,
+      ),
+    'connack-timeout': () => pair({ dial: { race: 1, connackTimeoutMs: 500 } }, () => true),
+    'closed-before-connack': () => pair(ONE_BY_ONE, (_, connection) => connection.end()),
+    'no-credentials': () =>
+      pair(
+        {
+          credentials: ({ id }) => {
+            throw new Error(`no token for ${id}`);
+          },
+        },
+        () => false,
+      ),
+    silent: () =>
+      pair(
+        {},
+        ({ cmd }, connection) => (cmd === 'connect' ? accept(connection) : true),
+        undefined,
+        undefined,
+        (made) => made.publish('t', 'x', { qos: 1 }),
+      ),
+    malformed: () =>
+      pair(ONE_BY_ONE, (_, connection) => {
+        connection.sendRaw(Uint8Array.of(0x2f, 0x00));
+        return true;
+      }),
+    closed: () =>
+      pair(ONE_BY_ONE, ({ cmd }, connection) => {
+        if (cmd !== 'connect' || connection.index > 0) return false;
+        accept(connection);
+        setTimeout(() => connection.end(), RESTED_MS);
+        return true;
+      }),
+  };
+  for (const row of rowsOf('link')) {
+    const arrange = cases[String(row.code)];
+    it(`${row.code}: ${row.name}: ${row.action}`, async () => {
+      assert.ok(arrange, `the row ${row.code} has a case`);
+      await using world = await arrange();
+      await until(
+        () => {
+          const { state, counters, current } = world.made.status();
+          if (row.action === 'all') return state === 'backoff';
+          if (row.action === 'same') return state === 'connected' && counters.connects === 2;
+          return state === 'connected' && current === 'second';
+        },
+        { what: () => `the client to come to rest: ${JSON.stringify(world.made.status())}` },
+      );
+      const blamed = row.action === 'cool' || row.action === 'next';
+      const where = row.action === 'all' ? null : row.action === 'same' ? 'first' : 'second';
+      assert.equal(world.made.status().current, where);
+      if (blamed) assert.equal(healthOf(world.made, 'first'), 'suspect');
+      assert.equal(healthOf(world.made, 'second'), 'healthy');
+    });
+  }
+});
+
+function hanging(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+}
+
+it('every kind of outcome has its tests here', () => {
+  const tested: readonly OutcomeKind[] = [
+    'connack',
+    'connack-v3',
+    'disconnect',
+    'websocket',
+    'http',
+    'tls',
+    'socket',
+    'link',
+  ];
+  assert.deepEqual([...new Set(OUTCOMES.map(({ kind }) => kind))].sort(), [...tested].sort());
 });
 
 /** Real milliseconds over which a storm is counted. */
