@@ -5,7 +5,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { accepts, freePort } from './daemon.js';
@@ -43,9 +43,13 @@ export class Mosquitto implements AsyncDisposable {
       `listener ${this.port} ${HOST}`,
       `listener ${this.wsPort} ${HOST}`,
       'protocol websockets',
+      'log_dest stderr',
+      'log_type all',
     ];
     await writeFile(config, `${lines.join('\n')}\n`);
-    const child = spawn('mosquitto', ['-c', config], { stdio: 'ignore' });
+    const log = await open(this.#log, 'a');
+    const child = spawn('mosquitto', ['-c', config], { stdio: ['ignore', 'ignore', log.fd] });
+    await log.close();
     let failed: Error | undefined;
     child.once('error', (error) => {
       failed = error;
@@ -59,6 +63,23 @@ export class Mosquitto implements AsyncDisposable {
       },
       { what: `mosquitto on port ${this.wsPort}` },
     );
+  }
+
+  get #log(): string {
+    return join(this.#directory, 'mosquitto.log');
+  }
+
+  /** Topics of every PUBLISH that it has ever taken, also before it was killed: it logs each before it answers. */
+  async takenTopics(): Promise<Set<string>> {
+    const log = await readFile(this.#log, 'utf8');
+    return new Set(
+      [...log.matchAll(/Received PUBLISH from \S+ \(.*?, '([^']*)',/g)].map(([, topic]) => topic as string),
+    );
+  }
+
+  /** Whether the process runs; a frozen one does. */
+  get isRunning(): boolean {
+    return this.#process !== undefined;
   }
 
   /** Ends the process; resolves when it is gone. */
