@@ -151,7 +151,10 @@ describe('hardest 11: a broker that is stopped while QoS 0 flows', () => {
 describe('hardest 14: the token expired two hours ago', () => {
   for (const protocolVersion of [4, 5] as const) {
     test(`MQTT ${protocolVersion}: nobody is hammered, nobody gives up, and reconnect() need not wait`, async () => {
-      await using w = await world({ protocolVersion, credentials: () => ({ username: 'u', password: 'token' }) });
+      await using w = await world({
+        protocolVersion,
+        credentials: () => ({ username: 'u', password: 'token' }),
+      });
       w.behave({ connect: protocolVersion === 5 ? 0x87 : 5 });
       await w.pass(2 * HOUR);
       assert.equal(w.client.status().state, 'auth-wait');
