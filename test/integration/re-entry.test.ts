@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { collect, once, until } from '../support/events.js';
 import { scriptedBroker } from '../support/scripted-broker.js';
-import { client, outcome, twice, within } from './world.js';
+import { client, outcome, refuse, twice, within } from './world.js';
 
 describe('an end() that is still closing', () => {
   for (const again of ['connect', 'reconnect'] as const) {
@@ -44,28 +44,29 @@ describe('an end() that is still closing', () => {
     await once(made, 'connect');
     made.publish('t', 'x', { qos: 1 }, () => {});
     const drains = [made.drain({ timeoutMs: 50 }), made.drain({ timeoutMs: 50 })];
+    const again = once(made, 'connect');
+    void drains[0]?.then(() => made.reconnect());
     await within(Promise.all(drains), 'both drains');
-    made.reconnect();
-    await once(made, 'connect');
-    assert.equal(made.disconnected, false);
+    await again;
+    assert.deepEqual([made.connected, made.disconnected], [true, false]);
   });
 });
 
 describe('a listener that calls reconnect()', () => {
   for (const event of ['state', 'health'] as const) {
     it(`inside '${event}' on CONNACK gets another connection, which works`, async () => {
-      await using broker = await scriptedBroker();
-      const dead = { url: 'mqtt://127.0.0.1:1', id: 'dead' };
-      await using made = client([dead, ...twice(broker)]);
+      // An endpoint that was suspect is told to be healthy before the state changes.
+      await using broker = await scriptedBroker(({ cmd }, connection) =>
+        cmd === 'connect' && connection.index === 0 ? refuse(connection, 3) : undefined,
+      );
+      await using made = client([broker.url]);
       let done = false;
-      made.on(event, (payload: { to?: string; state?: string }) => {
-        const accepted = payload.to === 'connected';
-        const suspected = payload.state === 'suspect';
-        if (done || !(event === 'state' ? accepted : suspected)) return;
+      made.on(event, ({ to, state }: { to?: string; state?: string }) => {
+        if (done || (to !== 'connected' && state !== 'healthy')) return;
         done = true;
         made.reconnect();
       });
-      await until(() => done && made.connected && made.status().state === 'connected');
+      await until(() => broker.connects === 3 && made.connected && made.status().current !== null);
       assert.equal(await outcome(within(made.publishAsync('t', 'x', { qos: 1 }), 'the publish')), 'ok');
     });
   }
