@@ -49,7 +49,7 @@ async function leavesFirst(script: Script, options: FailoverOptions = V5): Promi
       { url: first.url, id: 'first' },
       { url: second.url, id: 'second' },
     ],
-    { dial: { connackTimeoutMs: 500 }, ...options },
+    { dial: { connackTimeoutMs: 1_000 }, ...options },
   );
   const errors = collect<Error>(made, 'error');
   const health = collect<FailoverEvents['health']>(made, 'health');

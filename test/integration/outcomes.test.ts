@@ -518,7 +518,7 @@ describe('no word from a broker:', { concurrency: 4 }, () => {
     'transport-timeout': () =>
       pair(
         {
-          dial: { race: 1, transportTimeoutMs: 500 },
+          dial: { race: 1, transportTimeoutMs: 5_000 },
           overrides: withNetwork(
             (real) => (target, signal) =>
               target.endpoint.id === 'first' ? hanging(signal) : real.open(target, signal),
@@ -526,7 +526,7 @@ describe('no word from a broker:', { concurrency: 4 }, () => {
         },
         () => false,
       ),
-    'connack-timeout': () => pair({ dial: { race: 1, connackTimeoutMs: 500 } }, () => true),
+    'connack-timeout': () => pair({ dial: { race: 1, connackTimeoutMs: 5_000 } }, () => true),
     'closed-before-connack': () => pair(ONE_BY_ONE, (_, connection) => connection.end()),
     'no-credentials': () =>
       pair(
