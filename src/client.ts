@@ -29,7 +29,7 @@ import type { InFlight } from './delivery/in-flight.js';
 import type { PacketIds } from './delivery/packet-ids.js';
 import type { Engine } from './engine.js';
 import { FailoverError } from './errors.js';
-import type { EventSink, FailoverEvents } from './events.js';
+import type { EventSink, FailoverEvents, ReceivedPublish } from './events.js';
 import type { MqttCore } from './mqtt/mqtt-core.js';
 import { clearReconnect, writePacket } from './mqtt/mqttjs-internals.js';
 import { redactingLog, redactPacket } from './mqtt/redact.js';
@@ -44,7 +44,9 @@ const NEVER_MS = 2_147_483_647;
 const DEFAULT_KEEPALIVE = 30;
 
 /** Events of a client: MQTT.js's and ours. */
-export type FailoverEventCallbacks = MqttClientEventCallbacks & {
+export type FailoverEventCallbacks = Omit<MqttClientEventCallbacks, 'message'> & {
+  message: (topic: string, payload: Buffer, packet: ReceivedPublish) => void;
+} & {
   [E in keyof FailoverEvents]: (payload: FailoverEvents[E]) => void;
 };
 

@@ -16,8 +16,6 @@ import type { Failback } from './connection/failback.js';
 import type { Renewal } from './connection/renewal.js';
 import type { Supervisor } from './connection/supervisor.js';
 import type { Delivery } from './delivery/delivery.js';
-import type { InFlight } from './delivery/in-flight.js';
-import type { Outbox } from './delivery/outbox.js';
 import type { Watcher } from './discovery/watcher.js';
 import type { Endpoint } from './endpoint.js';
 import type { EventSink } from './events.js';
@@ -39,8 +37,6 @@ export interface EngineDeps {
   readonly delivery: Delivery;
   readonly watcher: Watcher;
   readonly health: HealthBook;
-  readonly outbox: Outbox;
-  readonly inFlight: InFlight;
   readonly clock: Clock;
   readonly events: EventSink;
 }
@@ -207,6 +203,7 @@ export class Engine {
 
   packetReceived(packet: Packet): void {
     this.#deps.session.packetReceived(packet);
+    this.#deps.delivery.packetReceived(packet);
   }
 
   packetSent(packet: Packet): void {
@@ -222,7 +219,7 @@ export class Engine {
   }
 
   status(): ClientStatus {
-    const { core, supervisor, watcher, outbox, inFlight } = this.#deps;
+    const { core, supervisor, watcher, delivery } = this.#deps;
     const { candidates } = supervisor;
     const ranking = candidates.ranking();
     return {
@@ -231,11 +228,7 @@ export class Engine {
       current: supervisor.current?.id ?? null,
       home: candidates.home()?.id ?? null,
       endpoints: ranking.map((endpoint, rank) => this.#endpointStatus(endpoint, rank)),
-      outbox: {
-        messages: outbox.size + inFlight.size,
-        bytes: outbox.bytes + inFlight.bytes,
-        oldestAgeMs: Math.max(outbox.oldestAgeMs, inFlight.oldestAgeMs(this.#deps.clock.now())),
-      },
+      outbox: delivery.publisher.status(),
       discovery: watcher.status(),
       counters: supervisor.counters,
     };

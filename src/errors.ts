@@ -22,7 +22,9 @@ const BRAND = Symbol.for('mqtt-failover.error');
  * | `ERR_MESSAGE` | a publish that no broker could take: bad topic, payload or QoS |
  * | `ERR_OVERFLOW` | a publish that the bounded outbox had no room for, or that was evicted for another |
  * | `ERR_EXPIRED` | a publish that waited longer than `outbox.maxAgeMs` or its own Message Expiry Interval |
- * | `ERR_TOO_LARGE` | a publish that can never fit into `outbox.maxBytes` |
+ * | `ERR_TOO_LARGE` | a publish that can never fit into `outbox.maxBytes`, or into the Maximum Packet Size of `endpoint` |
+ * | `ERR_UNSUPPORTED` | a publish or subscription that `endpoint` announced it does not support: QoS, retain, kind of filter |
+ * | `ERR_POISON` | a publish or request that ended three connections, the last of them alone on it |
  * | `ERR_DELIVERY_UNCERTAIN` | a QoS 2 publish whose session was lost after PUBREC, with `outbox.qos2: 'reject'` |
  * | `ERR_ENDED` | the client was ended before the operation finished |
  */
@@ -41,6 +43,8 @@ export type FailoverErrorCode =
   | 'ERR_OVERFLOW'
   | 'ERR_EXPIRED'
   | 'ERR_TOO_LARGE'
+  | 'ERR_UNSUPPORTED'
+  | 'ERR_POISON'
   | 'ERR_DELIVERY_UNCERTAIN'
   | 'ERR_ENDED';
 

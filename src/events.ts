@@ -1,4 +1,5 @@
 /** The events a client emits on top of MQTT.js's own. Every payload is one plain object without secrets. */
+import type { IPublishPacket } from 'mqtt';
 import type { FailoverError } from './errors.js';
 import type { Warning } from './warnings.js';
 
@@ -21,6 +22,15 @@ export type EndpointState = 'healthy' | 'suspect' | 'ejected' | 'probing' | 'dra
 
 /** Why a queued or in-flight message was given up. */
 export type DropReason = 'overflow' | 'expired' | 'too-large' | 'rejected' | 'poison';
+
+/** A PUBLISH as event `message` hands it out: MQTT.js's packet, with one field of ours. */
+export interface ReceivedPublish extends IPublishPacket {
+  /**
+   * Set on a retained message that came on a link whose session was new although the client had been connected before:
+   * the restored subscription brings the retained messages again, and this may be one that you have seen (R120).
+   */
+  readonly afterFailover?: true;
+}
 
 /** Payload of `move` and `failback`. */
 export interface PlannedMove {
@@ -78,6 +88,17 @@ export interface FailoverEvents {
     readonly qos: 2;
     readonly reason: string;
     readonly action: 'republished' | 'rejected';
+  };
+  /**
+   * A subscription could not be restored on a new link. `code` is the broker's, or the one it would have given for a
+   * filter that it announced not to support and that was not sent; `null` when SUBSCRIBE itself ended three links.
+   * Without `willRetry` it is forgotten: subscribe again, or otherwise, if it matters.
+   */
+  'subscription-refused': {
+    readonly filter: string;
+    readonly code: number | null;
+    readonly willRetry: boolean;
+    readonly endpoint: string;
   };
   /** A broker asked us to use another endpoint; `to` is `null` when that cannot be followed. */
   redirect: {

@@ -27,7 +27,7 @@ export {
   type FailoverErrorDetails,
   isFailoverError,
 } from './errors.js';
-export type { ClientState, DropReason, EndpointState, FailoverEvents } from './events.js';
+export type { ClientState, DropReason, EndpointState, FailoverEvents, ReceivedPublish } from './events.js';
 export {
   type Action,
   type CoolRange,

@@ -27,11 +27,21 @@ import { RetryBudget } from './retry-budget.js';
 /** What the supervisor tells those who use links. */
 export interface LinkObserver {
   linkUp(link: Link): void;
-  linkDown(): void;
+  /**
+   * @param end - How the link ended, unless we left it ourselves.
+   * @returns whether something that we sent is suspected to have ended it: then the endpoint is not to blame (R92).
+   */
+  linkDown(end?: FailoverError): boolean;
   /** Holds publishes back; resolves with whether everything sent was acknowledged in time. */
   quiesce(): Promise<boolean>;
   /** Ends {@link quiesce} when the link stays. */
   resume(): void;
+}
+
+/** What the supervisor tells those who only watch links. */
+export interface LinkWatcher {
+  linkUp(link: Link): void;
+  linkDown(): void;
 }
 
 /** How a planned move is done, and told of. */
@@ -84,7 +94,7 @@ export class Supervisor {
   readonly #candidates: Candidates;
   readonly #connector: Connector;
   readonly #passes: PassListener;
-  readonly #observers: Pick<LinkObserver, 'linkUp' | 'linkDown'>[] = [];
+  readonly #observers: LinkWatcher[] = [];
   #state: State = { name: 'idle' };
   #link: { readonly link: Link; readonly since: number } | undefined;
   /** The last link that ended, until another is there. */
@@ -333,7 +343,7 @@ export class Supervisor {
   }
 
   /** Tells `observer` of links from now on, after those who use them. */
-  observe(observer: Pick<LinkObserver, 'linkUp' | 'linkDown'>): void {
+  observe(observer: LinkWatcher): void {
     this.#observers.push(observer);
   }
 
@@ -342,9 +352,9 @@ export class Supervisor {
     for (const observer of this.#observers) observer.linkUp(link);
   }
 
-  #linkDown(): void {
+  #linkDown(end?: FailoverError): boolean {
     for (const observer of this.#observers) observer.linkDown();
-    this.#deps.links.linkDown();
+    return this.#deps.links.linkDown(end);
   }
 
   /** Gives up whatever is under way. The session, if any, is left to the caller. */
@@ -465,17 +475,17 @@ export class Supervisor {
     const heldMs = now - since;
     const { id } = link.endpoint;
     const action = classify(error.outcome ?? UNKNOWN);
-    const shun = BLAMES_ENDPOINT.has(action);
-    this.#lost = { id, at: now, reason: error.message, shun };
     this.#pacing.linkEnded(heldMs);
-    this.#linkDown();
-    const holdMs = options.reconnect ? this.#holdAfter(action, error, heldMs) : undefined;
     const wasStopped = this.#stopWatch();
+    const ours = this.#linkDown(error);
+    const shun = BLAMES_ENDPOINT.has(action) && !ours;
+    this.#lost = { id, at: now, reason: error.message, shun };
+    const holdMs = options.reconnect && !ours ? this.#holdAfter(action, error, heldMs) : undefined;
     if (heldMs >= PEACE_MS) this.#conflict.reset();
     const isFull = this.#candidates.saidFull(id, error.outcome, error.message);
     if (action === 'redirect') this.#connector.redirected(id, error);
     else if (shun && !isFull) this.#connector.blame(link.endpoint, error, this.#connector.coolMs(error));
-    else if (!isFull && action !== 'yield' && holdMs === undefined)
+    else if (!ours && !isFull && action !== 'yield' && holdMs === undefined)
       health.linkEnded(id, heldMs, error.message);
     if (wasStopped()) return;
     if (!options.reconnect) this.stop(error.message);

@@ -1,7 +1,9 @@
 /** Everything that outlives a connection, told of connections by the supervisor. */
 
+import type { Packet } from 'mqtt';
 import type { LinkObserver } from '../connection/supervisor.js';
 import { FailoverError } from '../errors.js';
+import type { ReceivedPublish } from '../events.js';
 import type { Link } from '../session/session.js';
 import type { Publisher } from './publisher.js';
 import type { Subscriptions } from './subscriptions.js';
@@ -10,20 +12,38 @@ import type { Subscriptions } from './subscriptions.js';
 export class Delivery implements LinkObserver {
   readonly publisher: Publisher;
   readonly subscriptions: Subscriptions;
+  #link: Link | undefined;
+  #links = 0;
+  /** The session is not the first one: its retained messages may have been seen before. */
+  #seenBefore = false;
 
   constructor(publisher: Publisher, subscriptions: Subscriptions) {
     this.publisher = publisher;
     this.subscriptions = subscriptions;
+    publisher.onCaution((cautious) => subscriptions.hold(cautious));
   }
 
-  linkUp({ resumed, receiveMaximum }: Link): void {
-    this.publisher.linkUp({ resumed, receiveMaximum });
-    this.subscriptions.linkUp(resumed, () => this.publisher.flow());
+  linkUp(link: Link): void {
+    this.#seenBefore = this.#links > 0 && !link.resumed;
+    this.#links += 1;
+    this.#link = link;
+    this.publisher.linkUp(link, this.subscriptions.cautious);
+    // A listener may have ended the client.
+    if (this.#link !== link) return;
+    this.subscriptions.linkUp(link, () => this.publisher.flow());
   }
 
-  linkDown(): void {
-    this.publisher.linkDown();
-    this.subscriptions.linkDown();
+  linkDown(end?: FailoverError): boolean {
+    this.#link = undefined;
+    const publishSuspected = this.publisher.linkDown(end);
+    const requestSuspected = this.subscriptions.linkDown(end);
+    return publishSuspected || requestSuspected;
+  }
+
+  /** MQTT.js received a packet and has not acted on it yet. Marks what restored subscriptions bring again (R120). */
+  packetReceived(packet: Packet): void {
+    if (this.#seenBefore && packet.cmd === 'publish' && packet.retain)
+      Object.assign<Packet, Partial<ReceivedPublish>>(packet, { afterFailover: true });
   }
 
   quiesce(): Promise<boolean> {

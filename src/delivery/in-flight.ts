@@ -22,7 +22,7 @@ export class InFlight implements IStore {
   readonly #entries = new Map<number, InFlightEntry>();
   #bytes = 0;
   #sending: Message | undefined;
-  #onRemoved: () => void = () => {};
+  #onRemoved: (message: Message) => void = () => {};
 
   get size(): number {
     return this.#entries.size;
@@ -49,7 +49,7 @@ export class InFlight implements IStore {
   }
 
   /** Calls `listener` whenever an entry has left. */
-  onRemoved(listener: () => void): void {
+  onRemoved(listener: (message: Message) => void): void {
     this.#onRemoved = listener;
   }
 
@@ -70,6 +70,8 @@ export class InFlight implements IStore {
       known.packet = packet;
     } else if (this.#sending && packet.cmd === 'publish') {
       this.#entries.set(id, { id, message: this.#sending, packet, publish: packet });
+      // MQTT.js's copy: the caller may reuse its buffer, and the message may have to be published again.
+      this.#sending.payload = packet.payload;
       this.#bytes += this.#sending.bytes;
     }
     callback();
@@ -96,7 +98,7 @@ export class InFlight implements IStore {
     if (!entry) return undefined;
     this.#entries.delete(id);
     this.#bytes -= entry.message.bytes;
-    this.#onRemoved();
+    this.#onRemoved(entry.message);
     return entry;
   }
 

@@ -15,6 +15,11 @@ export interface Message {
   readonly publishedAt: number;
   /** Order of the calls; 0 until the outbox or the link took it. */
   sequence: number;
+  /** Monotonic milliseconds when it was last written to a link; until then, of the call. */
+  sentAt: number;
+  /** How often a broker refused it for now. */
+  refusals: number;
+  settled: boolean;
   /** Neighbours in the outbox lane. */
   previous: Message | undefined;
   next: Message | undefined;
@@ -25,6 +30,7 @@ export interface Message {
  * surfaces as an uncaught one, as it does in MQTT.js.
  */
 export function settle(message: Message, error?: Error, packet?: Packet): void {
+  message.settled = true;
   try {
     message.settle(error, packet);
   } catch (thrown) {
@@ -83,6 +89,9 @@ export function createMessage(
     bytes,
     publishedAt,
     sequence: 0,
+    sentAt: publishedAt,
+    refusals: 0,
+    settled: false,
     previous: undefined,
     next: undefined,
   };

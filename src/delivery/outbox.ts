@@ -20,10 +20,22 @@ export interface OutboxBounds {
   readonly overflow: OverflowPolicy;
 }
 
-/** Messages and bytes that count towards the bounds without waiting here: what is in flight. */
+/** Messages and bytes that count towards the bounds without waiting here: in flight, or refused for now. */
 export interface HeldElsewhere {
   readonly size: number;
   readonly bytes: number;
+}
+
+/** What several parts hold, as one. */
+export function heldTogether(...parts: readonly HeldElsewhere[]): HeldElsewhere {
+  return {
+    get size() {
+      return parts.reduce((sum, { size }) => sum + size, 0);
+    },
+    get bytes() {
+      return parts.reduce((sum, { bytes }) => sum + bytes, 0);
+    },
+  };
 }
 
 const CODES: Readonly<Record<'overflow' | 'expired' | 'too-large', FailoverErrorCode>> = {

@@ -1,13 +1,18 @@
 /** The life of a publish: queued or sent, resent after a fail-over, settled once. */
-import type { IClientPublishOptions, PacketCallback } from 'mqtt';
+import type { IClientPublishOptions, Packet, PacketCallback } from 'mqtt';
 import { FailoverError } from '../errors.js';
 import type { EventSink } from '../events.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';
-import type { Clock } from '../platform/ports.js';
+import type { Clock, Timer } from '../platform/ports.js';
+import { NO_LIMITS } from '../session/broker-limits.js';
+import type { Link } from '../session/session.js';
 import type { InFlight, InFlightEntry } from './in-flight.js';
 import { createMessage, type Message, publishProblem, settle } from './message.js';
 import type { Outbox } from './outbox.js';
+import { PublishLimits } from './publish-limits.js';
 import { type ReplayBounds, Replayer, type ReplayTarget } from './replayer.js';
+import { QUOTA_EXCEEDED, type Retries } from './retries.js';
+import { CAUSE_WINDOW_MS, mayBeOurDoing, Suspects } from './suspects.js';
 
 export interface PublisherOptions extends ReplayBounds {
   readonly qos2: 'republish' | 'reject';
@@ -19,6 +24,7 @@ export interface PublisherOptions extends ReplayBounds {
 export interface PublisherDeps {
   readonly outbox: Outbox;
   readonly inFlight: InFlight;
+  readonly retries: Retries;
   readonly core: MqttCore;
   readonly clock: Clock;
   readonly events: EventSink;
@@ -27,17 +33,22 @@ export interface PublisherDeps {
   readonly byteLength?: ((text: string) => number) | undefined;
 }
 
-/** What CONNACK said that matters for publishing. */
-export interface SessionTerms {
-  /** Session Present. */
-  readonly resumed: boolean;
-  /** The broker's Receive Maximum; 65535 when it named none. */
-  readonly receiveMaximum: number;
+/** Publishes that are not settled yet. */
+export interface Unsettled {
+  readonly messages: number;
+  readonly bytes: number;
+  /** Milliseconds since the oldest of them was published; 0 when there is none. */
+  readonly oldestAgeMs: number;
 }
 
 /** Ids that stay free for SUBSCRIBE and UNSUBSCRIBE, whatever the publishes do. */
 const RESERVED_IDS = 256;
 const MAX_IN_FLIGHT = 65_535 - RESERVED_IDS;
+
+/** PUBCOMP: the broker has done with the id of a resent PUBREL, so it has the message [MQTT 5.0 §3.7.2.1]. */
+const PACKET_ID_NOT_FOUND = 0x92;
+/** DISCONNECT reason codes that ask for a slower replay (R178): Message rate too high, Quota exceeded. */
+const TOO_FAST: ReadonlySet<unknown> = new Set([0x96, QUOTA_EXCEEDED]);
 
 /** Milliseconds that a planned move waits for acknowledgements (R111). */
 const QUIESCE_MS = 5_000;
@@ -46,6 +57,7 @@ const QUIESCE_MS = 5_000;
 export class Publisher implements ReplayTarget {
   readonly #outbox: Outbox;
   readonly #inFlight: InFlight;
+  readonly #retries: Retries;
   readonly #core: MqttCore;
   readonly #clock: Clock;
   readonly #events: EventSink;
@@ -60,23 +72,52 @@ export class Publisher implements ReplayTarget {
   /** In flight before the link came up and not sent again yet, as the Receive Maximum is smaller. */
   #unsent: InFlightEntry[] = [];
   #quotaWaiters: (() => void)[] = [];
+  #limits = new PublishLimits(NO_LIMITS, '', { properties: false, aliases: false });
+  readonly #suspects = new Suspects<Message>(({ settled }) => !settled);
+  /** While a suspect is unsettled, one message at a time is on the wire, and nothing else (R92). */
+  #cautious = false;
+  /** The message that is alone on the wire, and when it has outlived suspicion. */
+  #trial: { readonly message: Message; readonly timer: Timer } | undefined;
+  /** What is in flight is resent when subscriptions are restored, so that neither is blamed for the other. */
+  #resendHeld = false;
+  #onCaution: (cautious: boolean) => void = () => {};
 
   constructor(deps: PublisherDeps) {
     this.#outbox = deps.outbox;
     this.#inFlight = deps.inFlight;
+    this.#retries = deps.retries;
     this.#core = deps.core;
     this.#clock = deps.clock;
     this.#events = deps.events;
     this.#options = deps.options;
     this.#byteLength = deps.byteLength;
     this.#replayer = new Replayer(deps.outbox, this, deps.options, deps.clock);
-    deps.inFlight.onRemoved(() => this.#freed());
+    deps.inFlight.onRemoved((message) => this.#freed(message));
     deps.outbox.onRemoved(() => this.#wakeQuotaWaiters());
   }
 
-  /** Publishes that are not settled yet. */
+  /** How many publishes are not settled yet. */
   get unsettled(): number {
-    return this.#outbox.size + this.#inFlight.size;
+    return this.#outbox.size + this.#inFlight.size + this.#retries.size;
+  }
+
+  /** What is not settled yet. */
+  status(): Unsettled {
+    const now = this.#clock.now();
+    return {
+      messages: this.unsettled,
+      bytes: this.#outbox.bytes + this.#inFlight.bytes + this.#retries.bytes,
+      oldestAgeMs: Math.max(
+        this.#outbox.oldestAgeMs,
+        this.#inFlight.oldestAgeMs(now),
+        this.#retries.oldestAgeMs(now),
+      ),
+    };
+  }
+
+  /** Calls `listener` with whether nothing else may be sent now, whenever that changes on a link. */
+  onCaution(listener: (cautious: boolean) => void): void {
+    this.#onCaution = listener;
   }
 
   publish(
@@ -99,18 +140,33 @@ export class Publisher implements ReplayTarget {
     else this.#enqueue(message);
   }
 
-  /** CONNACK was accepted: what was in flight is settled with the broker's memory before anything new. */
-  linkUp(terms: SessionTerms): void {
+  /**
+   * CONNACK was accepted: what was in flight is settled with the broker's memory before anything new.
+   *
+   * @param afterSubscriptions - Resends nothing before {@link flow}: a SUBSCRIBE is suspected and goes out alone.
+   */
+  linkUp({ resumed, limits, endpoint }: Link, afterSubscriptions = false): void {
+    const { protocolVersion, autoAssignTopicAlias, autoUseTopicAlias } = this.#core.options;
+    this.#limits = new PublishLimits(limits, endpoint.id, {
+      properties: protocolVersion === 5,
+      aliases: autoAssignTopicAlias === true || autoUseTopicAlias === true,
+    });
     this.#linked = true;
-    this.#quota = Math.min(terms.receiveMaximum, MAX_IN_FLIGHT);
-    if (terms.resumed) this.#resend();
+    this.#quota = Math.min(limits.receiveMaximum, MAX_IN_FLIGHT);
+    this.#cautious = this.#suspects.any;
+    this.#resendHeld = this.#cautious || afterSubscriptions;
+    if (resumed) this.#resend();
     else this.#restart();
   }
 
   /** Subscriptions are restored: queued and new publishes may flow. */
   flow(): void {
     if (!this.#linked) return;
+    if (this.#cautious) this.#onCaution(true);
+    this.#resendHeld = false;
     this.#flowing = true;
+    this.#pumpUnsent();
+    this.#relax();
     this.#replayer.start(this.#quota);
   }
 
@@ -128,13 +184,44 @@ export class Publisher implements ReplayTarget {
     return this.#linked && this.#inFlight.size === 0;
   }
 
-  /** The connection is gone; whatever is unsettled waits for the next one. */
-  linkDown(): void {
+  /**
+   * The connection is gone; whatever is unsettled waits for the next one.
+   *
+   * @param end - How it ended, unless we left it.
+   * @returns whether a publish is suspected to have ended it.
+   */
+  linkDown(end?: FailoverError): boolean {
+    const unsent = new Set(this.#unsent);
     this.#linked = false;
     this.#flowing = false;
     this.#unsent = [];
+    this.#endTrial();
+    this.#cautious = false;
+    this.#resendHeld = false;
     this.#replayer.stop();
     this.#wakeQuotaWaiters();
+    if (end?.outcome?.kind === 'disconnect' && TOO_FAST.has(end.outcome.code)) this.#replayer.slowDown();
+    if (!end || !mayBeOurDoing(end)) return false;
+    const since = this.#clock.now() - CAUSE_WINDOW_MS;
+    const onTheWire = this.#inFlight
+      .entries()
+      .filter((entry) => !unsent.has(entry) && entry.message.sentAt >= since);
+    const { suspected, culprit } = this.#suspects.linkEnded(onTheWire.map(({ message }) => message));
+    const proven = onTheWire.find(({ message }) => message === culprit);
+    if (proven) this.#quarantine(proven, end);
+    return suspected;
+  }
+
+  /** A message that ended three links, the last one alone on it, goes to no other endpoint. */
+  #quarantine({ id, message }: InFlightEntry, cause: FailoverError): void {
+    this.#take(id);
+    const text = `Message to ${JSON.stringify(message.topic)} was given up: three connections ended when it was sent`;
+    const { endpoint } = cause;
+    this.#outbox.reject(
+      message,
+      'poison',
+      new FailoverError('ERR_POISON', text, { cause, ...(endpoint === undefined ? {} : { endpoint }) }),
+    );
   }
 
   /** Settles everything that is left, as the client has ended. */
@@ -145,6 +232,7 @@ export class Publisher implements ReplayTarget {
       const message = this.#take(id);
       if (message) settle(message, error);
     }
+    for (const message of this.#retries.clear()) settle(message, error);
     this.#outbox.clear(error);
   }
 
@@ -154,6 +242,7 @@ export class Publisher implements ReplayTarget {
   }
 
   hasQuota(message: Message): boolean {
+    if (this.#cautious && (this.#trial || this.#unsent.length > 0)) return false;
     if (message.qos === 0) return true;
     const sent = this.#inFlight.size - this.#unsent.length;
     return sent < this.#quota && this.#inFlight.bytes + message.bytes <= this.#options.maxBytes;
@@ -169,6 +258,8 @@ export class Publisher implements ReplayTarget {
       this.#outbox.drop(message, 'expired', 'its Message Expiry Interval passed while it waited');
       return Promise.resolve();
     }
+    if (this.#refused(message)) return Promise.resolve();
+    message.sentAt = this.#clock.now();
     return new Promise((resolve) => this.#transmit(message, options, resolve));
   }
 
@@ -180,6 +271,7 @@ export class Publisher implements ReplayTarget {
   }
 
   #sendNow(message: Message): void {
+    if (this.#refused(message)) return;
     this.#outbox.stamp(message);
     this.#transmit(message, message.options);
   }
@@ -213,13 +305,38 @@ export class Publisher implements ReplayTarget {
       );
       return;
     }
+    if (this.#cautious) this.#beginTrial(message);
     this.#inFlight.track(message, () => {
       this.#core.publish(topic, payload, options, (error, packet) => {
-        settle(message, error, packet);
-        if (error) this.#reportRefusal(message, error);
+        this.#answered(message, error, packet);
         onSettled?.();
       });
     });
+  }
+
+  /** Whether the broker we are on cannot take `message`, which is settled then. */
+  #refused(message: Message): boolean {
+    const misfit = this.#limits.misfit(message);
+    if (misfit) this.#outbox.reject(message, misfit.reason, misfit.error);
+    return misfit !== undefined;
+  }
+
+  /** PUBACK, a final PUBREC, or PUBCOMP. What the broker refused for now is published again as a new message (R71). */
+  #answered(message: Message, error: Error | undefined, packet: Packet | undefined): void {
+    const { code } = (error ?? {}) as { code?: unknown };
+    if (!error || (packet?.cmd === 'pubcomp' && code === PACKET_ID_NOT_FOUND)) {
+      settle(message, undefined, packet);
+      return;
+    }
+    if (code === QUOTA_EXCEEDED) this.#replayer.slowDown();
+    if (this.#retries.take(message, code, (again) => this.#publishAgain(again))) return;
+    settle(message, error, packet);
+    this.#reportRefusal(message, error);
+  }
+
+  #publishAgain(message: Message): void {
+    this.#outbox.putBack([message]);
+    this.#replayer.wake();
   }
 
   #reportRefusal({ topic, qos }: Message, cause: Error): void {
@@ -236,12 +353,27 @@ export class Publisher implements ReplayTarget {
   }
 
   #pumpUnsent(): void {
+    if (this.#resendHeld) return;
     while (this.#unsent.length > 0 && this.#inFlight.size - this.#unsent.length < this.#quota) {
+      if (this.#cautious && this.#trial) return;
       const entry = this.#unsent.shift() as InFlightEntry;
-      if (!this.#inFlight.has(entry.id)) continue;
-      if (entry.packet.cmd === 'publish') entry.packet.dup = true;
-      this.#core.writePacket(entry.packet);
+      if (this.#inFlight.has(entry.id)) this.#resendOne(entry);
     }
+  }
+
+  #resendOne({ id, message, packet }: InFlightEntry): void {
+    if (packet.cmd === 'publish') {
+      const misfit = this.#limits.misfit(message);
+      if (misfit) {
+        this.#take(id);
+        this.#outbox.reject(message, misfit.reason, misfit.error);
+        return;
+      }
+      packet.dup = true;
+    }
+    message.sentAt = this.#clock.now();
+    if (this.#cautious) this.#beginTrial(message);
+    this.#core.writePacket(packet);
   }
 
   /** Session Present 0: the broker knows nothing. Published again as new, before everything that waits. R97. */
@@ -249,7 +381,6 @@ export class Publisher implements ReplayTarget {
     const again: Message[] = [];
     for (const entry of this.#inFlight.entries()) {
       const message = this.#take(entry.id) as Message;
-      message.payload = entry.publish.payload;
       if (entry.packet.cmd === 'pubrel' && !this.#mayRepublish(message)) continue;
       again.push(message);
     }
@@ -287,12 +418,41 @@ export class Publisher implements ReplayTarget {
       : undefined;
   }
 
-  #freed(): void {
+  /** `message` is alone on the wire: it is innocent once it is answered, or the link has outlived it for a while. */
+  #beginTrial(message: Message): void {
+    const acquit = () => {
+      this.#endTrial();
+      this.#suspects.acquit(message);
+      this.#pumpUnsent();
+      this.#wakeQuotaWaiters();
+    };
+    this.#trial = { message, timer: this.#clock.setTimeout(acquit, CAUSE_WINDOW_MS) };
+  }
+
+  #endTrial(): void {
+    if (this.#trial) this.#clock.clearTimeout(this.#trial.timer);
+    this.#trial = undefined;
+  }
+
+  /** Nobody is suspected any more: everything flows. */
+  #relax(): void {
+    if (!this.#cautious || this.#suspects.any) return;
+    this.#cautious = false;
+    this.#pumpUnsent();
+    this.#onCaution(false);
+  }
+
+  #freed(message: Message): void {
+    if (this.#trial?.message === message) {
+      this.#endTrial();
+      this.#suspects.acquit(message);
+    }
     if (this.#unsent.length > 0) this.#pumpUnsent();
     this.#wakeQuotaWaiters();
   }
 
   #wakeQuotaWaiters(): void {
+    if (this.#flowing) this.#relax();
     if (this.#quotaWaiters.length === 0) return;
     const waiters = this.#quotaWaiters;
     this.#quotaWaiters = [];

@@ -20,6 +20,13 @@ export interface ReplayBounds {
   readonly perSecond: number;
 }
 
+/** Milliseconds in which several refusals are one push-back. */
+const PUSH_BACK_GAP_MS = 1_000;
+/** Milliseconds without push-back after which the rate doubles. */
+const RECOVERY_MS = 10_000;
+/** A timer for each message cannot keep to a higher rate: there is no limit any more. */
+const UNLIMITED_PER_SECOND = 1_000;
+
 /**
  * Feeds the outbox to one connection through a p-queue, which holds back but stores nothing: each task takes its
  * message when it starts, so the outbox stays the only queue.
@@ -32,6 +39,13 @@ export class Replayer {
   #run: AbortController | undefined;
   #running = false;
   #nextSendAt = 0;
+  /** Messages per second after the broker pushed back, and when it last did. */
+  #cap = Number.POSITIVE_INFINITY;
+  #cappedAt = Number.NEGATIVE_INFINITY;
+  /** The second that is being counted, and the messages sent in it and in the one before. */
+  #second = 0;
+  #sent = 0;
+  #sentBefore = 0;
 
   constructor(outbox: Outbox, target: ReplayTarget, bounds: ReplayBounds, clock: Clock) {
     this.#outbox = outbox;
@@ -62,6 +76,39 @@ export class Replayer {
     this.#wake = () => {};
   }
 
+  /**
+   * The broker pushed back: from now on half the rate of the last seconds, and twice as much again after each quiet
+   * while (R178). What is refused in one go counts once.
+   */
+  slowDown(): void {
+    const now = this.#clock.now();
+    if (now - this.#cappedAt < PUSH_BACK_GAP_MS) return;
+    this.#count(0);
+    const rate = Math.max(this.#sent, this.#sentBefore) || this.#bounds.concurrency;
+    this.#cap = Math.max(1, Math.min(rate, this.#perSecond) / 2);
+    this.#cappedAt = now;
+  }
+
+  /** Messages per second that may be sent now. */
+  get #perSecond(): number {
+    const { perSecond } = this.#bounds;
+    if (this.#cap === Number.POSITIVE_INFINITY) return perSecond;
+    const quiet = Math.floor((this.#clock.now() - this.#cappedAt) / RECOVERY_MS);
+    const cap = this.#cap * 2 ** quiet;
+    if (cap > UNLIMITED_PER_SECOND) this.#cap = Number.POSITIVE_INFINITY;
+    return Math.min(perSecond, cap);
+  }
+
+  #count(messages: number): void {
+    const second = Math.floor(this.#clock.now() / 1_000);
+    if (second !== this.#second) {
+      this.#sentBefore = second === this.#second + 1 ? this.#sent : 0;
+      this.#second = second;
+      this.#sent = 0;
+    }
+    this.#sent += messages;
+  }
+
   /** Tells that the outbox got a message. */
   wake(): void {
     this.#wake();
@@ -88,11 +135,12 @@ export class Replayer {
     const message = this.#outbox.first;
     if (!message || !this.#target.hasQuota(message)) return Promise.resolve();
     this.#outbox.remove(message);
+    this.#count(1);
     return this.#target.send(message);
   }
 
   async #pace(signal: AbortSignal): Promise<void> {
-    const { perSecond } = this.#bounds;
+    const perSecond = this.#perSecond;
     if (perSecond === Number.POSITIVE_INFINITY) return;
     const wait = this.#nextSendAt - this.#clock.now();
     if (wait > 0) {

@@ -7,8 +7,14 @@ import type {
   ISubscriptionMap,
   PacketCallback,
 } from 'mqtt';
+import { FailoverError } from '../errors.js';
+import type { EventSink } from '../events.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';
-import type { Clock } from '../platform/ports.js';
+import type { Clock, Random, Timer } from '../platform/ports.js';
+import type { Link } from '../session/session.js';
+import { isRefusal, unsupportedCode } from './filters.js';
+import { RequestLine, type Sending } from './request-line.js';
+import { Restoration, supportedProperties, type Wanted } from './restoration.js';
 
 type Filters = Record<string, IClientSubscribeOptions>;
 
@@ -37,6 +43,14 @@ export interface SubscriptionOptions {
   readonly batchSize: number;
 }
 
+export interface SubscriptionDeps {
+  readonly core: MqttCore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly events: EventSink;
+  readonly options: SubscriptionOptions;
+}
+
 /** Milliseconds that restored subscriptions may take before publishes flow all the same (R80). */
 const RESTORE_TIMEOUT_MS = 5_000;
 
@@ -51,15 +65,35 @@ export class Subscriptions {
   readonly #core: MqttCore;
   readonly #clock: Clock;
   readonly #options: SubscriptionOptions;
-  readonly #wanted = new Map<string, IClientSubscribeOptions>();
+  readonly #wanted = new Map<string, Wanted>();
   readonly #requests = new Set<Request>();
-  #linked = false;
-  #generation = 0;
+  readonly #restoration: Restoration;
+  readonly #line: RequestLine<Request | Wanted>;
+  #link: Link | undefined;
+  #restoreTimer: Timer | undefined;
 
-  constructor(core: MqttCore, clock: Clock, options: SubscriptionOptions) {
+  constructor({ core, clock, random, events, options }: SubscriptionDeps) {
     this.#core = core;
     this.#clock = clock;
     this.#options = options;
+    this.#line = new RequestLine(clock, (item) =>
+      'kind' in item ? this.#requests.has(item) : this.#wanted.get(item.filter) === item,
+    );
+    this.#restoration = new Restoration({
+      core,
+      clock,
+      random,
+      events,
+      batchSize: options.batchSize,
+      wanted: this.#wanted,
+      isSuspected: (item) => this.#line.suspects(item),
+      send: (sending) => this.#line.add(sending),
+    });
+  }
+
+  /** Whether a SUBSCRIBE or UNSUBSCRIBE is suspected to end connections, so that it goes out alone (R92). */
+  get cautious(): boolean {
+    return this.#line.cautious;
   }
 
   /** As MQTT.js's `subscribe`; `topics` was validated. Calls back when a broker has answered. */
@@ -90,56 +124,70 @@ export class Subscriptions {
   ): void {
     for (const topic of topics) {
       this.#wanted.delete(topic);
+      this.#restoration.settled(topic);
       for (const request of this.#requests) if (request.kind === 'subscribe') request.givenUp.add(topic);
     }
     this.#request({ kind: 'unsubscribe', topics, options, callback });
   }
 
   /**
-   * A connection is there. Restores what a new session lacks, then sends what was asked for meanwhile.
+   * A connection is there. Restores what its session lacks, then sends what was asked for meanwhile.
    *
    * @param restored - Called when the broker has answered all of it or has had five seconds; at once if there is
    * nothing to do.
    */
-  linkUp(resumed: boolean, restored: () => void): void {
-    this.#linked = true;
-    this.#generation += 1;
-    const generation = this.#generation;
+  linkUp(link: Link, restored: () => void): void {
+    this.#link = link;
     let open = 1;
     let done = false;
     const finish = () => {
       if (done) return;
       done = true;
       this.#clock.clearTimeout(timer);
-      if (generation === this.#generation && this.#linked) restored();
+      if (link === this.#link) restored();
     };
     const answered = () => {
       open -= 1;
       if (open === 0) finish();
     };
     const timer = this.#clock.setTimeout(finish, RESTORE_TIMEOUT_MS);
-    this.#cancelRestore = () => this.#clock.clearTimeout(timer);
-    if (!resumed && this.#options.resubscribe) {
-      for (const batch of this.#batches()) {
-        open += 1;
-        this.#core.subscribe(
-          batch.filters,
-          { properties: batch.properties } as IClientSubscribeProperties,
-          answered,
-        );
-      }
-    }
-    for (const request of this.#requests) {
-      open += 1;
-      this.#send(request, answered);
+    this.#restoreTimer = timer;
+    const sendings: Sending<Request | Wanted>[] = [
+      ...this.#restoration.linkUp(link, !link.resumed && this.#options.resubscribe),
+      ...[...this.#requests].map((request) => this.#sending(request, link)),
+    ];
+    // A listener may have ended the client.
+    if (link !== this.#link) return;
+    open += sendings.length;
+    for (const { items, send } of sendings) {
+      const both = (done: () => void) => () => {
+        done();
+        answered();
+      };
+      this.#line.add({ items, send: (acknowledged) => send(both(acknowledged)) });
     }
     answered();
   }
 
-  /** The connection is gone; unanswered requests wait for the next. */
-  linkDown(): void {
-    this.#linked = false;
-    this.#cancelRestore();
+  /** Keeps new requests back, or sends them: a publish must be alone on the wire. */
+  hold(held: boolean): void {
+    this.#line.hold(held);
+  }
+
+  /**
+   * The connection is gone; unanswered requests wait for the next.
+   *
+   * @param end - How it ended, unless we left it.
+   * @returns whether one of them is suspected to have ended it.
+   */
+  linkDown(end?: FailoverError): boolean {
+    const endpoint = this.#link?.endpoint.id ?? '';
+    this.#link = undefined;
+    if (this.#restoreTimer) this.#clock.clearTimeout(this.#restoreTimer);
+    this.#restoration.linkDown();
+    const { suspected, culprit } = this.#line.linkDown(end);
+    if (culprit) this.#quarantine(culprit, endpoint, end);
+    return suspected;
   }
 
   /** Calls back every unanswered request with `error`, as the client has ended. */
@@ -150,7 +198,17 @@ export class Subscriptions {
     for (const { callback } of requests) callback(error);
   }
 
-  #cancelRestore: () => void = () => {};
+  #quarantine(culprit: Request | Wanted, endpoint: string, cause: FailoverError | undefined): void {
+    if (!('kind' in culprit)) {
+      this.#restoration.quarantine(culprit, endpoint);
+      return;
+    }
+    this.#requests.delete(culprit);
+    const topics = culprit.kind === 'subscribe' ? Object.keys(culprit.filters) : culprit.topics;
+    const what = `${culprit.kind} of ${topics.map((topic) => JSON.stringify(topic)).join(', ')}`;
+    const text = `The ${what} was given up: three connections ended when it was sent`;
+    culprit.callback(new FailoverError('ERR_POISON', text, { endpoint, cause }));
+  }
 
   /** The filters that MQTT.js would send: those that are new, or wanted at a higher QoS than before. */
   #news(
@@ -164,35 +222,64 @@ export class Subscriptions {
           .filter(([topic]) => topic !== 'resubscribe')
           .map(([topic, own]) => [topic, (own as IClientSubscribeOptions | undefined) ?? defaults]);
     const force = !Array.isArray(topics) && topics.resubscribe === true;
+    // Who restores subscriptions himself must be able to ask for the same ones again.
+    if (force || !this.#options.resubscribe) return Object.fromEntries(asked);
     return Object.fromEntries(
       asked.filter(([topic, { qos }]) => {
-        const known = this.#wanted.get(topic);
-        return force || !known || known.qos < qos;
+        const known = this.#restoration.lacks(topic) ? undefined : this.#wanted.get(topic);
+        return !known || known.options.qos < qos;
       }),
     );
   }
 
   #request(request: Request): void {
     this.#requests.add(request);
-    if (this.#linked) this.#send(request, () => {});
+    if (this.#link) this.#line.add(this.#sending(request, this.#link));
   }
 
-  #send(request: Request, answered: () => void): void {
-    // An answer without a packet is MQTT.js's "Connection closed": the request waits for the next connection.
-    if (request.kind === 'subscribe') {
-      const { filters, properties, callback } = request;
-      this.#core.subscribe(
-        { ...filters },
-        { properties } as IClientSubscribeProperties,
-        (error, granted, packet) => {
-          if ((error && !packet) || !this.#requests.delete(request)) return;
-          this.#remember(request, packet?.granted ?? []);
-          answered();
-          callback(error, granted, packet);
-        },
-      );
-      return;
+  #sending(request: Request, link: Link): Sending<Request> {
+    return {
+      items: [request],
+      send: (answered) => {
+        if (request.kind === 'subscribe') this.#sendSubscribe(request, link, answered);
+        else this.#sendUnsubscribe(request, answered);
+      },
+    };
+  }
+
+  /** Filters that the broker announced not to support are not sent, but answered as it would have (R121). */
+  #sendSubscribe(request: SubscribeRequest, { limits, endpoint }: Link, answered: () => void): void {
+    const all = Object.entries(request.filters);
+    const withheld = new Map<string, number>();
+    for (const [filter] of all) {
+      const code = unsupportedCode(filter, limits);
+      if (code !== undefined) withheld.set(filter, code);
     }
+    const filters = Object.fromEntries(all.filter(([filter]) => !withheld.has(filter)));
+    const properties = supportedProperties(request.properties, limits);
+    const finish: ClientSubscribeCallback = (error, granted = [], packet) => {
+      // An answer without a packet is MQTT.js's "Connection closed": the request waits for the next connection.
+      if ((error && !packet) || !this.#requests.delete(request)) return;
+      this.#remember(request, Object.keys(filters), packet?.granted ?? []);
+      answered();
+      if (withheld.size === 0) {
+        request.callback(error, granted, packet);
+        return;
+      }
+      const grants = all.map(([topic, options]) => {
+        const code = withheld.get(topic);
+        return code === undefined
+          ? (granted.find((each) => each.topic === topic) ?? { ...options, topic })
+          : { ...options, topic, qos: code as never };
+      });
+      request.callback(error ?? unsupported(withheld, endpoint.id), grants, packet);
+    };
+    if (Object.keys(filters).length > 0)
+      this.#core.subscribe(filters, { properties } as IClientSubscribeProperties, finish);
+    else queueMicrotask(() => finish(null, []));
+  }
+
+  #sendUnsubscribe(request: UnsubscribeRequest, answered: () => void): void {
     const { topics, options, callback } = request;
     this.#core.unsubscribe([...topics], options, (error, packet) => {
       if ((error && !packet) || !this.#requests.delete(request)) return;
@@ -202,32 +289,23 @@ export class Subscriptions {
   }
 
   /** An accepted filter is wanted from now on, whatever became of its neighbours in the packet. R72. */
-  #remember({ filters, properties, givenUp }: SubscribeRequest, codes: readonly unknown[]): void {
-    Object.entries(filters).forEach(([topic, options], index) => {
-      const code = codes[index];
-      const refused = typeof code === 'number' && code >= 0x80;
-      if (!refused && !givenUp.has(topic))
-        this.#wanted.set(topic, properties ? { ...options, properties } : options);
+  #remember(
+    { filters, properties, givenUp }: SubscribeRequest,
+    sent: readonly string[],
+    codes: readonly unknown[],
+  ): void {
+    sent.forEach((filter, index) => {
+      if (isRefusal(codes[index]) || givenUp.has(filter)) return;
+      const options = filters[filter] as IClientSubscribeOptions;
+      this.#wanted.set(filter, { filter, options: properties ? { ...options, properties } : options });
+      this.#restoration.settled(filter);
     });
   }
+}
 
-  /** Filters of one SUBSCRIBE share its properties, such as the subscription identifier. */
-  #batches(): { filters: Filters; properties: IClientSubscribeProperties['properties'] }[] {
-    const batches: {
-      filters: Filters;
-      properties: IClientSubscribeProperties['properties'];
-      size: number;
-    }[] = [];
-    for (const [topic, options] of this.#wanted) {
-      const { properties } = options;
-      let batch = batches.find((b) => b.properties === properties && b.size < this.#options.batchSize);
-      if (!batch) {
-        batch = { filters: {}, properties, size: 0 };
-        batches.push(batch);
-      }
-      batch.filters[topic] = options;
-      batch.size += 1;
-    }
-    return batches;
-  }
+function unsupported(withheld: ReadonlyMap<string, number>, endpoint: string): FailoverError {
+  const [[filter, reasonCode] = ['', 0]] = withheld;
+  const which = JSON.stringify(filter) + (withheld.size > 1 ? ` and ${withheld.size - 1} more` : '');
+  const text = `Not subscribed to ${which}: ${endpoint} announced that it does not support such filters`;
+  return new FailoverError('ERR_UNSUPPORTED', text, { endpoint, reasonCode, retryable: true });
 }

@@ -17,9 +17,10 @@ import { Renewal } from '../connection/renewal.js';
 import { Supervisor } from '../connection/supervisor.js';
 import { Delivery } from '../delivery/delivery.js';
 import { InFlight } from '../delivery/in-flight.js';
-import { Outbox } from '../delivery/outbox.js';
+import { heldTogether, Outbox } from '../delivery/outbox.js';
 import { PacketIds } from '../delivery/packet-ids.js';
 import { Publisher } from '../delivery/publisher.js';
+import { Retries } from '../delivery/retries.js';
 import { Subscriptions } from '../delivery/subscriptions.js';
 import type { Admit } from '../dial/addresses.js';
 import { Credentials } from '../dial/credentials.js';
@@ -47,6 +48,7 @@ import { type OverrideContainer, type PartToken, tokens } from './tokens.js';
 const CORE: InjectionToken<MqttCore> = Symbol('core');
 const EVENTS: InjectionToken<EventSink> = Symbol('events');
 const IN_FLIGHT: InjectionToken<InFlight> = Symbol('in-flight');
+const RETRIES: InjectionToken<Retries> = Symbol('retries');
 const CONNECT_OPTIONS: InjectionToken<ConnectOptions> = Symbol('connect-options');
 const SESSION: InjectionToken<Session> = Symbol('session');
 const WATCHER: InjectionToken<Watcher> = Symbol('watcher');
@@ -119,8 +121,6 @@ export function composeClient(
           delivery: c.resolve(DELIVERY),
           watcher: c.resolve(WATCHER),
           health: part(c, tokens.health),
-          outbox: part(c, tokens.outbox),
-          inFlight: c.resolve(IN_FLIGHT),
           clock: part(c, tokens.clock),
           events: c.resolve(EVENTS),
         });
@@ -328,25 +328,33 @@ function registerDelivery(
   { outbox, mqtt }: ResolvedOptions,
   byteLength: Platform['byteLength'],
 ): void {
-  register(
-    tokens.outbox,
-    (c) => new Outbox(outbox, part(c, tokens.clock), c.resolve(EVENTS), c.resolve(IN_FLIGHT)),
-  );
+  register(RETRIES, (c) => new Retries(part(c, tokens.clock), part(c, tokens.random)));
+  register(tokens.outbox, (c) => {
+    const elsewhere = heldTogether(c.resolve(IN_FLIGHT), c.resolve(RETRIES));
+    return new Outbox(outbox, part(c, tokens.clock), c.resolve(EVENTS), elsewhere);
+  });
   register(DELIVERY, (c) => {
     const core = c.resolve(CORE);
     const clock = part(c, tokens.clock);
     const publisher = new Publisher({
       outbox: part(c, tokens.outbox),
       inFlight: c.resolve(IN_FLIGHT),
+      retries: c.resolve(RETRIES),
       core,
       clock,
       events: c.resolve(EVENTS),
       options: { ...outbox, queueQoSZero: mqtt.queueQoSZero ?? true },
       byteLength,
     });
-    const subscriptions = new Subscriptions(core, clock, {
-      resubscribe: mqtt.resubscribe ?? true,
-      batchSize: mqtt.subscribeBatchSize ?? SUBSCRIBE_BATCH,
+    const subscriptions = new Subscriptions({
+      core,
+      clock,
+      random: part(c, tokens.random),
+      events: c.resolve(EVENTS),
+      options: {
+        resubscribe: mqtt.resubscribe ?? true,
+        batchSize: mqtt.subscribeBatchSize ?? SUBSCRIBE_BATCH,
+      },
     });
     return new Delivery(publisher, subscriptions);
   });

@@ -6,6 +6,7 @@ import { FailoverError } from '../errors.js';
 import type { Outcome } from '../health/outcomes.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';
 import type { Clock, DialTarget, Timer } from '../platform/ports.js';
+import { type BrokerLimits, brokerLimits } from './broker-limits.js';
 import type { ConnectOptions } from './connect-options.js';
 import { FrameLimit } from './frame-limit.js';
 import { Liveness, type LivenessBounds } from './liveness.js';
@@ -17,8 +18,8 @@ export interface Link {
   readonly endpoint: Endpoint;
   /** Session Present. */
   readonly resumed: boolean;
-  /** The broker's Receive Maximum; 65535 when it named none [MQTT-3.2.2-20]. */
-  readonly receiveMaximum: number;
+  /** What the broker can take. */
+  readonly limits: BrokerLimits;
   /** Milliseconds since 1970 at which the credentials that it was made with expire; `undefined` if that is unknown. */
   readonly expiresAt: number | undefined;
   /** Milliseconds over which the broker wants its clients to spread after a loss. */
@@ -202,11 +203,11 @@ export class Session {
     if (this.#phase !== 'open' || !this.#target) return;
     this.#watch(this.#target.endpoint);
     const resumed = packet.sessionPresent === true && this.#core.options.clean === false;
-    const receiveMaximum = packet.properties?.receiveMaximum ?? 65_535;
+    const limits = brokerLimits(packet.properties);
     const { endpoint, expiresAt } = this.#target;
     this.#options.linked(endpoint.id, resumed);
     const spreadMs = spreadHintOf(packet.properties?.userProperties);
-    this.#listener?.accepted({ endpoint, resumed, receiveMaximum, expiresAt, spreadMs });
+    this.#listener?.accepted({ endpoint, resumed, limits, expiresAt, spreadMs });
   }
 
   #watch({ id }: Endpoint): void {

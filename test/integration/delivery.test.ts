@@ -78,7 +78,8 @@ describe('the order of publishes', () => {
   });
 
   test('survives another failure in the middle of the replay', async () => {
-    let cut = 3;
+    // A third one, with the same message alone on the wire, would make it a poison message.
+    let cut = 2;
     await using broker = await scriptedBroker((packet, connection) => {
       if (packet.cmd !== 'publish' || cut === 0 || publishes(broker, connection.index).length < 4)
         return false;

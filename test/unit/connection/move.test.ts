@@ -61,7 +61,7 @@ async function connected(ids = 'abc') {
     core,
     links: {
       linkUp: ({ endpoint: { id } }) => log.push(`up ${id}`),
-      linkDown: () => log.push('down'),
+      linkDown: () => log.push('down') < 0,
       quiesce: () => {
         log.push(`quiesce with ${network.openIds} open`);
         return delivery.quiesce();

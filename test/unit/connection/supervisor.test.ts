@@ -63,7 +63,7 @@ function world({ ids = 'abc', resolve, refreshMs, canDial = () => true, provider
   const links: string[] = [];
   const observer = {
     linkUp: (link: { endpoint: Endpoint }) => links.push(`up ${link.endpoint.id}`),
-    linkDown: () => links.push('down'),
+    linkDown: () => links.push('down') < 0,
     quiesce: async () => true,
     resume: () => {},
   };

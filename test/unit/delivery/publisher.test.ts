@@ -10,9 +10,13 @@ import { InFlight } from '../../../src/delivery/in-flight.js';
 import { Outbox } from '../../../src/delivery/outbox.js';
 import { PacketIds } from '../../../src/delivery/packet-ids.js';
 import { Publisher, type PublisherOptions } from '../../../src/delivery/publisher.js';
-import type { FailoverError } from '../../../src/errors.js';
+import { Retries } from '../../../src/delivery/retries.js';
+import { FailoverError } from '../../../src/errors.js';
+import type { Outcome } from '../../../src/health/outcomes.js';
+import type { BrokerLimits } from '../../../src/session/broker-limits.js';
 import { settle, VirtualClock } from '../../support/virtual-clock.js';
 import { FakeCore } from '../fakes/fake-core.js';
+import { linkTo } from '../fakes/parts.js';
 import { Recorder } from '../fakes/recorder.js';
 
 interface Setup extends Partial<PublisherOptions> {
@@ -41,7 +45,8 @@ function world({ maxMessages = 1_000, ...given }: Setup = {}) {
     events,
     inFlight,
   );
-  const publisher = new Publisher({ outbox, inFlight, core, clock, events, options });
+  const retries = new Retries(clock, { next: () => 0.5 });
+  const publisher = new Publisher({ outbox, inFlight, retries, core, clock, events, options });
   const settled: string[] = [];
   const publish = (
     topic: string,
@@ -54,11 +59,17 @@ function world({ maxMessages = 1_000, ...given }: Setup = {}) {
       settled.push(`${topic} ${error ? (code ?? message) : 'ok'}`);
     });
   const up = async (resumed = false, receiveMaximum = 65_535) => {
+    await upWith({ receiveMaximum }, resumed);
+  };
+  const upWith = async (limits: Partial<BrokerLimits>, resumed = false) => {
     ids.clear();
-    publisher.linkUp({ resumed, receiveMaximum });
+    publisher.linkUp(linkTo('node-a', limits, resumed));
     publisher.flow();
     await turns();
   };
+  /** The link ends as `outcome` says. */
+  const down = (outcome: Outcome = { kind: 'link', code: 'closed' }, cause?: unknown) =>
+    publisher.linkDown(new FailoverError('ERR_LINK', 'ended', { outcome, endpoint: 'node-a', cause }));
   const topics = (from = 0) => core.published.slice(from).map(({ topic }) => topic);
   const idOf = (topic: string) => core.published.findLast((each) => each.topic === topic)!.id;
   const acknowledge = async (topic: string, error?: Error) => {
@@ -76,6 +87,8 @@ function world({ maxMessages = 1_000, ...given }: Setup = {}) {
     settled,
     publish,
     up,
+    upWith,
+    down,
     topics,
     idOf,
     acknowledge,
@@ -108,7 +121,7 @@ describe('publishing on a link', () => {
 
   test('waits until subscriptions are restored', async () => {
     const { publisher, publish, topics } = world();
-    publisher.linkUp({ resumed: false, receiveMaximum: 100 });
+    publisher.linkUp(linkTo('node-a'));
     publish('a', 0);
     publish('b', 1);
     await turns();

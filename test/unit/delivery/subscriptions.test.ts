@@ -3,13 +3,21 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ISubscriptionMap } from 'mqtt';
 import { Subscriptions } from '../../../src/delivery/subscriptions.js';
-import { VirtualClock } from '../../support/virtual-clock.js';
+import { FailoverError } from '../../../src/errors.js';
+import type { Outcome } from '../../../src/health/outcomes.js';
+import type { BrokerLimits } from '../../../src/session/broker-limits.js';
+import { settle, VirtualClock } from '../../support/virtual-clock.js';
 import { FakeCore } from '../fakes/fake-core.js';
+import { linkTo } from '../fakes/parts.js';
+import { Recorder } from '../fakes/recorder.js';
 
 function world({ resubscribe = true, batchSize = 50 } = {}) {
   const clock = new VirtualClock();
   const core = new FakeCore();
-  const subscriptions = new Subscriptions(core, clock, { resubscribe, batchSize });
+  const events = new Recorder();
+  const random = { next: () => 0.5 };
+  const options = { resubscribe, batchSize };
+  const subscriptions = new Subscriptions({ core, clock, random, events, options });
   const log: string[] = [];
   const subscribe = (topics: string[] | ISubscriptionMap, options: object = {}) =>
     subscriptions.subscribe(topics, options as never, (error, granted) =>
@@ -21,7 +29,8 @@ function world({ resubscribe = true, batchSize = 50 } = {}) {
     subscriptions.unsubscribe(topics, undefined, (error) =>
       log.push(`unsub ${topics} ${error ? error.message : 'ok'}`),
     );
-  const up = (resumed = false) => subscriptions.linkUp(resumed, () => log.push('restored'));
+  const up = (resumed = false, limits: Partial<BrokerLimits> = {}) =>
+    subscriptions.linkUp(linkTo('node-a', limits, resumed), () => log.push('restored'));
   /** SUBSCRIBE and UNSUBSCRIBE sent since the last look. */
   let seen = 0;
   const sent = () => {
@@ -33,11 +42,14 @@ function world({ resubscribe = true, batchSize = 50 } = {}) {
   };
   const answer = (codes?: number[], index = core.requests.length - 1) => core.answerRequest(index, codes);
   /** MQTT.js's flush of what a closed connection left unanswered. */
-  const down = () => {
-    subscriptions.linkDown();
+  const down = (outcome?: Outcome) => {
+    const suspected = subscriptions.linkDown(
+      outcome && new FailoverError('ERR_LINK', 'ended', { outcome, endpoint: 'node-a' }),
+    );
     for (const { callback } of core.requests) callback(new Error('Connection closed'));
+    return suspected;
   };
-  return { clock, core, subscriptions, log, subscribe, unsubscribe, up, down, sent, answer };
+  return { clock, core, events, subscriptions, log, subscribe, unsubscribe, up, down, sent, answer };
 }
 
 describe('a request', () => {

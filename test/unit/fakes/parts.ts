@@ -9,15 +9,21 @@ import type { SharedHealth } from '../../../src/health/shared-health.js';
 import type { MqttCore } from '../../../src/mqtt/mqtt-core.js';
 import type { Clock, Random } from '../../../src/platform/ports.js';
 import { orderedSelector } from '../../../src/selection/selector.js';
+import { type BrokerLimits, NO_LIMITS } from '../../../src/session/broker-limits.js';
 import { ConnectOptions } from '../../../src/session/connect-options.js';
-import { Session } from '../../../src/session/session.js';
+import { type Link, Session } from '../../../src/session/session.js';
 import { SessionScope } from '../../../src/session/session-scope.js';
 import type { FakeCore } from './fake-core.js';
-import type { FakeNetwork } from './fake-network.js';
+import { endpoint, type FakeNetwork } from './fake-network.js';
 import type { Recorder } from './recorder.js';
 
 export function connectOptionsOf(core: Pick<MqttCore, 'options' | 'client'>): ConnectOptions {
   return new ConnectOptions(core, new SessionScope('auto'));
+}
+
+/** An accepted connection to a broker that named `limits` only. */
+export function linkTo(id: string, limits: Partial<BrokerLimits> = {}, resumed = false): Link {
+  return { endpoint: endpoint(id), resumed, limits: { ...NO_LIMITS, ...limits } };
 }
 
 /** A session over `core`, which from now on takes its streams. */

@@ -19,8 +19,8 @@ function world(answer: ConnectAnswer = 'accept', options: object = {}) {
   const open = (id = 'a') => {
     const transport = new FakeTransport();
     session.open({ target: { endpoint: endpoint(id), options }, transport }, 10_000, {
-      accepted: ({ endpoint: { id: by }, resumed, receiveMaximum }) =>
-        log.push(`accepted by ${by} ${resumed ? 'resumed' : 'new'} ${receiveMaximum}`),
+      accepted: ({ endpoint: { id: by }, resumed, limits }) =>
+        log.push(`accepted by ${by} ${resumed ? 'resumed' : 'new'} ${limits.receiveMaximum}`),
       refused: (error) => {
         errors.push(error);
         log.push(`refused ${error.code}`);
