@@ -65,6 +65,18 @@ function propertyBytes(value: unknown): number {
   return bytes;
 }
 
+/**
+ * mqtt-packet writes nothing at all, and reports nothing, when `userProperties` is there and holds no pair: the
+ * publish would wait for its acknowledgement for ever.
+ */
+function withoutEmptyPairs(options: IClientPublishOptions): IClientPublishOptions {
+  const pairs = options.properties?.userProperties;
+  if (!pairs || Object.values(pairs).some((value) => !Array.isArray(value) || value.length > 0))
+    return options;
+  const { userProperties: _, ...properties } = options.properties ?? {};
+  return { ...options, properties };
+}
+
 /** Makes a message of the arguments of `publish`, whose validity {@link publishProblem} has checked. */
 export function createMessage(
   topic: string,
@@ -84,7 +96,7 @@ export function createMessage(
     topic,
     payload: body,
     qos,
-    options,
+    options: properties === undefined ? options : withoutEmptyPairs(options),
     settle,
     bytes,
     publishedAt,

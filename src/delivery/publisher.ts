@@ -205,7 +205,7 @@ export class Publisher implements ReplayTarget {
     const since = this.#clock.now() - CAUSE_WINDOW_MS;
     const onTheWire = this.#inFlight
       .entries()
-      .filter((entry) => !unsent.has(entry) && entry.message.sentAt >= since);
+      .filter((entry) => !unsent.has(entry) && entry.message.sentAt > since);
     const { suspected, culprit } = this.#suspects.linkEnded(onTheWire.map(({ message }) => message));
     const proven = onTheWire.find(({ message }) => message === culprit);
     if (proven) this.#quarantine(proven, end);
@@ -340,8 +340,10 @@ export class Publisher implements ReplayTarget {
   }
 
   #reportRefusal({ topic, qos }: Message, cause: Error): void {
+    const { code } = cause as { code?: unknown };
     const error = new FailoverError('ERR_REFUSED', `The broker refused the message: ${cause.message}`, {
       cause,
+      ...(typeof code === 'number' ? { reasonCode: code } : {}),
     });
     this.#events.emit('dropped', { topic, qos, reason: 'rejected', error });
   }

@@ -56,7 +56,7 @@ export class RequestLine<Item extends object> {
    */
   linkDown(end?: FailoverError): Judgement<Item> {
     const since = this.#clock.now() - CAUSE_WINDOW_MS;
-    const recent = [...this.#unanswered].filter(([, sentAt]) => sentAt >= since);
+    const recent = [...this.#unanswered].filter(([, sentAt]) => sentAt > since);
     this.#queue = [];
     this.#unanswered.clear();
     this.#held = false;

@@ -72,7 +72,10 @@ export class Restoration {
   linkUp(link: Link, lost: boolean): Sending<Wanted>[] {
     this.#link = link;
     this.#attempts = 0;
-    if (lost) for (const filter of this.#deps.wanted.keys()) this.#missing.add(filter);
+    if (lost) {
+      this.#missing.clear();
+      for (const filter of this.#deps.wanted.keys()) this.#missing.add(filter);
+    }
     return this.#sendings(this.#missing, link);
   }
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, mock, test } from 'node:test';
 import fc from 'fast-check';
+import { generate } from 'mqtt-packet';
 import { createMessage, publishProblem, settle, utf8Length } from '../../../src/delivery/message.js';
 
 fc.configureGlobal({ seed: 1 });
@@ -113,3 +114,19 @@ describe('settle', () => {
     }
   });
 });
+
+describe('user properties without a pair', () => {
+  test('are left out: mqtt-packet would write nothing, and nothing would ever be acknowledged', () => {
+    for (const userProperties of [{}, { a: [] }]) {
+      const options = { qos: 1 as const, properties: { contentType: 'c', userProperties } };
+      const { options: made } = createMessage('t', 'x', options, () => {}, 0);
+      assert.deepEqual(made.properties, { contentType: 'c' });
+      assert.equal(generate({ ...PUBLISH, ...options } as never, V5).length, 0);
+    }
+    const kept = { properties: { userProperties: { a: 'b' } } };
+    assert.equal(createMessage('t', 'x', kept, () => {}, 0).options, kept);
+  });
+});
+
+const V5 = { protocolVersion: 5 };
+const PUBLISH = { cmd: 'publish', topic: 't', payload: '', messageId: 1 };

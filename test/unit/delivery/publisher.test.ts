@@ -490,3 +490,298 @@ describe('the end of the client', () => {
     assert.equal(done, true);
   });
 });
+
+describe('a broker with limits', () => {
+  const dropped = ({ events }: { events: Recorder }) =>
+    events
+      .of('dropped')
+      .map(({ topic, reason, error }) => [topic, reason, error.code, error.endpoint, error.reasonCode]);
+
+  test('is not sent what it cannot take, live, and the error says why (R102, R103, R104)', async () => {
+    const w = world();
+    w.core.options.protocolVersion = 5;
+    await w.upWith({ maximumQos: 1, retain: false, maximumPacketSize: 20 });
+    w.publish('qos', 2);
+    w.publish('kept', 1, { retain: true });
+    w.publish('size', 0, {}, 'x'.repeat(50));
+    w.publish('fits', 1);
+    assert.deepEqual(w.topics(), ['fits']);
+    assert.deepEqual(dropped(w), [
+      ['qos', 'rejected', 'ERR_UNSUPPORTED', 'node-a', 0x9b],
+      ['kept', 'rejected', 'ERR_UNSUPPORTED', 'node-a', 0x9a],
+      ['size', 'too-large', 'ERR_TOO_LARGE', 'node-a', 0x95],
+    ]);
+    assert.match(w.events.of('dropped')[2]!.error.message, /"size".* 59 bytes .* node-a is 20$/);
+    assert.deepEqual(w.settled, ['qos ERR_UNSUPPORTED', 'kept ERR_UNSUPPORTED', 'size ERR_TOO_LARGE']);
+  });
+
+  test('is not sent it from the queue, nor from a session that was lost', async () => {
+    const w = world();
+    await w.up();
+    w.publish('in flight', 2);
+    w.down();
+    w.publish('queued', 1, { retain: true });
+    w.publish('good');
+    await w.upWith({ maximumQos: 1, retain: false });
+    assert.deepEqual(w.topics(1), ['good']);
+    assert.deepEqual(w.settled, ['in flight ERR_UNSUPPORTED', 'queued ERR_UNSUPPORTED']);
+  });
+
+  test('is not sent it again into a resumed session, and the id is free', async () => {
+    const w = world();
+    await w.up();
+    for (const topic of ['large', 'small']) w.publish(topic, 1, {}, topic === 'large' ? 'x'.repeat(99) : '');
+    w.down({ kind: 'link', code: 'silent' });
+    await w.upWith({ maximumPacketSize: 50 }, true);
+    assert.deepEqual(
+      w.core.written.map((packet) => (packet as IPublishPacket).topic),
+      ['small'],
+    );
+    assert.deepEqual([w.settled, w.core.outgoing.size], [['large ERR_TOO_LARGE'], 1]);
+  });
+
+  test('says nothing of the next one', async () => {
+    const w = world();
+    await w.upWith({ maximumQos: 0 });
+    w.publish('early', 1);
+    w.publisher.linkDown();
+    await w.up();
+    w.publish('late', 2);
+    assert.deepEqual(w.topics(), ['late']);
+  });
+});
+
+describe('a refusal', () => {
+  const refusal = (code: number) => Object.assign(new Error(`Publish error: ${code}`), { code });
+  const refuse = async (w: ReturnType<typeof world>, topic: string, code: number) => {
+    await w.acknowledge(topic, refusal(code));
+  };
+
+  for (const code of [0x80, 0x83, 0x97, 0x91]) {
+    test(`with 0x${code.toString(16)} is tried three times more as a new message, then final (R71)`, async () => {
+      const w = world();
+      await w.up();
+      w.publish('a');
+      const ids = new Set<number>();
+      for (let tries = 1; tries <= 4; tries++) {
+        assert.deepEqual([w.topics().length, w.settled, w.publisher.unsettled], [tries, [], 1]);
+        ids.add(w.idOf('a'));
+        await refuse(w, 'a', code);
+        await w.clock.advance(20_000);
+        await turns();
+      }
+      assert.deepEqual([w.settled, w.publisher.unsettled, ids.size], [[`a ${code}`], 0, 4]);
+      assert.deepEqual(w.core.written, []);
+      assert.equal(w.events.of('dropped').length, 1);
+      assert.equal(w.clock.pending, 0);
+    });
+  }
+
+  for (const code of [0x87, 0x90, 0x99, 0x92, 0xf0]) {
+    test(`with 0x${code.toString(16)} is final`, async () => {
+      const w = world();
+      await w.up();
+      w.publish('a');
+      await refuse(w, 'a', code);
+      await w.clock.advance(60_000);
+      assert.deepEqual([w.settled, w.topics()], [[`a ${code}`], ['a']]);
+    });
+  }
+
+  test('that passed leaves one success, and what is published meanwhile goes out', async () => {
+    const w = world();
+    await w.up();
+    w.publish('a', 2);
+    await refuse(w, 'a', 0x97);
+    w.publish('b');
+    await w.acknowledge('b');
+    await w.clock.advance(10_000);
+    await turns();
+    await w.acknowledge('a');
+    assert.deepEqual(
+      [w.topics(), w.settled],
+      [
+        ['a', 'b', 'a'],
+        ['b ok', 'a ok'],
+      ],
+    );
+  });
+
+  test('waits for the next link when its time comes without one, and counts as unsettled', async () => {
+    const w = world();
+    await w.up();
+    w.publish('a', 1, {}, 'payload');
+    await refuse(w, 'a', 0x80);
+    assert.deepEqual([w.publisher.status().messages, w.publisher.status().bytes], [1, 8]);
+    w.publisher.linkDown();
+    await w.clock.advance(10_000);
+    assert.equal(w.publisher.status().messages, 1);
+    await w.up();
+    await w.acknowledge('a');
+    assert.deepEqual([payloads(w.core), w.settled], [['payload', 'payload'], ['a ok']]);
+  });
+
+  test('that waits is settled by the end of the client, and leaves no timer', async () => {
+    const w = world();
+    await w.up();
+    w.publish('a');
+    await refuse(w, 'a', 0x80);
+    w.publisher.abandon();
+    assert.deepEqual([w.settled, w.clock.pending], [['a ERR_ENDED'], 0]);
+  });
+
+  test('of a resent PUBREL whose id is unknown means that the broker has the message', async () => {
+    const w = world();
+    await w.up();
+    w.publish('a', 2);
+    w.core.pubrec(w.idOf('a'));
+    w.publisher.linkDown();
+    await w.up(true);
+    const callback = w.core.outgoing.get(w.idOf('a'))!;
+    w.inFlight.take(w.idOf('a'));
+    callback(refusal(0x92), { cmd: 'pubcomp', messageId: w.idOf('a') });
+    assert.deepEqual(w.settled, ['a ok']);
+  });
+
+  test('for a quota makes the replay slower, once for all that it refuses at a time (R178)', async () => {
+    const w = world();
+    const all = Array.from({ length: 160 }, (_, i) => `t${i}`);
+    for (const topic of all) w.publish(topic);
+    await w.up();
+    assert.equal(w.topics().length, 100);
+    for (const topic of all.slice(0, 100)) await refuse(w, topic, 0x97);
+    // Half of a hundred a second: one each 20 ms from now on, and the refused ones again among them.
+    const before = w.topics().length;
+    await w.clock.advance(400);
+    await turns();
+    const sent = w.topics().length - before;
+    assert.ok(sent >= 15 && sent <= 25, `${sent}`);
+  });
+});
+
+describe('a poison message', () => {
+  /** Up and down again, `broker` answering until it dies of what it got. */
+  const batch = (w: ReturnType<typeof world>, ...topics: string[]) => {
+    for (const topic of topics) w.publish(topic);
+  };
+
+  for (const resumed of [false, true]) {
+    const session = resumed ? 'a resumed session' : 'a new session';
+    const sent = (w: ReturnType<typeof world>) =>
+      resumed
+        ? w.core.written.map((packet) => (packet as IPublishPacket).topic)
+        : w.core.published.slice(3).map(({ topic }) => topic);
+
+    test(`is found by sending one at a time, and given up alone, in ${session} (R92)`, async () => {
+      const w = world();
+      await w.up();
+      batch(w, 'a', 'bad', 'c');
+      assert.equal(w.down(), false);
+      await w.up(resumed);
+      assert.deepEqual(sent(w), ['a', 'bad', 'c']);
+      assert.equal(w.down(), true);
+      await w.up(resumed);
+      w.publish('live', 0);
+      w.publish('new', 1);
+      await turns();
+      assert.deepEqual(sent(w).slice(3), ['a']);
+      await w.acknowledge('a');
+      assert.deepEqual(sent(w).slice(3), ['a', 'bad']);
+      assert.equal(w.down(), true);
+      assert.deepEqual(w.settled, ['a ok', 'bad ERR_POISON']);
+      const [{ reason, error } = { reason: '', error: undefined }] = w.events.of('dropped');
+      assert.deepEqual([reason, error?.endpoint, w.events.of('dropped').length], ['poison', 'node-a', 1]);
+      await w.up(resumed);
+      for (const topic of ['c', 'new']) await w.acknowledge(topic);
+      assert.deepEqual(w.settled.slice(2), ['live ok', 'c ok', 'new ok']);
+      assert.deepEqual([w.publisher.unsettled, w.clock.pending], [0, 0]);
+    });
+  }
+
+  test('is not what a single crash leaves unacknowledged: that goes out in one window', async () => {
+    const w = world();
+    await w.up();
+    batch(w, 'a', 'b', 'c');
+    w.down();
+    await w.up();
+    assert.deepEqual(w.topics(3), ['a', 'b', 'c']);
+  });
+
+  test('is not what two crashes leave: alone it is acknowledged, and then everything flows', async () => {
+    const w = world();
+    await w.up();
+    batch(w, 'a', 'b');
+    w.down();
+    await w.up();
+    w.down();
+    await w.up();
+    const caution: boolean[] = [];
+    w.publisher.onCaution((on) => caution.push(on));
+    batch(w, 'c', 'd');
+    assert.deepEqual(w.topics(4), ['a']);
+    await w.acknowledge('a');
+    assert.deepEqual(w.topics(4), ['a', 'b']);
+    await w.acknowledge('b');
+    assert.deepEqual([w.topics(4), caution], [['a', 'b', 'c', 'd'], [false]]);
+    w.publish('e');
+    assert.equal(w.topics(4).at(-1), 'e');
+  });
+
+  test('is not what had been sent for more than two seconds, nor what a deadline of ours ended', async () => {
+    const w = world();
+    await w.up();
+    batch(w, 'a');
+    for (let i = 0; i < 4; i++) {
+      await w.clock.advance(2_001);
+      w.down();
+      await w.up();
+    }
+    for (let i = 0; i < 4; i++) {
+      w.down({ kind: 'link', code: 'silent' });
+      await w.up();
+    }
+    assert.deepEqual([w.settled, w.publisher.unsettled], [[], 1]);
+  });
+
+  test('that the link outlives for two seconds is none, answered or not', async () => {
+    const w = world();
+    await w.up();
+    batch(w, 'a', 'b');
+    w.down();
+    await w.up();
+    w.down();
+    await w.up();
+    assert.deepEqual(w.topics(4), ['a']);
+    await w.clock.advance(2_000);
+    await turns();
+    assert.deepEqual(w.topics(4), ['a', 'b']);
+  });
+
+  test('that is alone on a link that we leave is still suspected on the next one', async () => {
+    const w = world();
+    await w.up();
+    batch(w, 'a', 'b');
+    w.down();
+    await w.up();
+    w.down();
+    await w.up();
+    w.publisher.linkDown();
+    await w.up();
+    assert.deepEqual([w.topics(5), w.clock.pending], [['a'], 1]);
+    assert.equal(w.down(), true);
+    assert.deepEqual(w.settled, ['a ERR_POISON']);
+  });
+
+  test('that is evicted frees the others', async () => {
+    const w = world();
+    await w.up();
+    w.publish('a', 1, { properties: { messageExpiryInterval: 3 } });
+    w.down();
+    await w.up();
+    w.down();
+    await w.clock.advance(3_000);
+    w.publish('b', 0);
+    await w.up();
+    assert.deepEqual([w.topics(2), w.settled], [['b'], ['a ERR_EXPIRED', 'b ok']]);
+  });
+});

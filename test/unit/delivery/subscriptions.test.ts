@@ -276,6 +276,18 @@ describe('a new session', () => {
     up();
     assert.deepEqual([sent(), log.at(-1)], [[], 'restored']);
   });
+
+  test('leaves it to the application with resubscribe false, whose own request is sent again', () => {
+    const { subscribe, up, down, sent, answer } = world({ resubscribe: false });
+    up();
+    subscribe(['a']);
+    answer();
+    down();
+    up();
+    sent();
+    subscribe(['a']);
+    assert.deepEqual(sent(), ['+a']);
+  });
 });
 
 describe('restoration', () => {
@@ -310,5 +322,244 @@ describe('restoration', () => {
     assert.deepEqual(log, []);
     core.answerRequest(2);
     assert.deepEqual([log, clock.pending], [['restored'], 0]);
+  });
+});
+
+describe('a filter that is refused at restoration', () => {
+  /** Subscribed to `filters` on one link, and up on another that has not answered yet. */
+  const restored = (filters: string[], limits: Partial<BrokerLimits> = {}) => {
+    const w = world();
+    w.up();
+    w.subscribe(filters);
+    w.answer();
+    w.down();
+    w.up(false, limits);
+    w.sent();
+    w.log.length = 0;
+    return w;
+  };
+  const refused = (w: ReturnType<typeof world>) =>
+    w.events.of('subscription-refused').map(({ filter, code, willRetry }) => [filter, code, willRetry]);
+
+  for (const code of [0x80, 0x83, 0x91, 0x97]) {
+    test(`with 0x${code.toString(16)} is asked for again on the same link, slower each time (R72)`, async () => {
+      const w = restored(['a', 'b']);
+      w.answer([code, 0]);
+      assert.deepEqual([w.log, w.sent()], [['restored'], []]);
+      for (const wait of [1_000, 1_500, 2_500, 4_500]) {
+        await w.clock.advance(wait - 1);
+        assert.deepEqual(w.sent(), []);
+        await w.clock.advance(1);
+        assert.deepEqual(w.sent(), ['+a']);
+        w.answer([code]);
+      }
+      assert.deepEqual(refused(w), Array(5).fill(['a', code, true]));
+      await w.clock.advance(60_000);
+      w.answer([0]);
+      await w.clock.advance(600_000);
+      assert.deepEqual([w.sent(), w.clock.pending], [['+a'], 0]);
+    });
+  }
+
+  test('with 0x87 is asked for again on the next link, also in a resumed session', async () => {
+    const w = restored(['a', 'b']);
+    w.answer([0x87, 0]);
+    await w.clock.advance(600_000);
+    assert.deepEqual([w.sent(), refused(w)], [[], [['a', 0x87, true]]]);
+    w.down();
+    w.up(true);
+    assert.deepEqual(w.sent(), ['+a']);
+    w.answer([0]);
+    w.down();
+    w.up(true);
+    assert.deepEqual(w.sent(), []);
+  });
+
+  for (const code of [0x8f, 0x9e, 0xa1, 0xa2]) {
+    test(`with 0x${code.toString(16)} is given up`, async () => {
+      const w = restored(['a', 'b']);
+      w.answer([code, 0]);
+      await w.clock.advance(600_000);
+      w.down();
+      w.up();
+      assert.deepEqual([w.sent(), refused(w)], [['+b'], [['a', code, false]]]);
+    });
+  }
+
+  test('and unsubscribed from meanwhile is not asked for again', async () => {
+    const w = restored(['a']);
+    w.answer([0x80]);
+    w.unsubscribe('a');
+    w.sent();
+    await w.clock.advance(600_000);
+    assert.deepEqual(w.sent(), []);
+  });
+
+  test('can be asked for by the application at once', () => {
+    const w = restored(['a', 'b']);
+    w.answer([0x87, 0]);
+    w.subscribe(['a', 'b']);
+    assert.deepEqual(w.sent(), ['+a']);
+    w.answer([0]);
+    w.down();
+    w.up(true);
+    assert.deepEqual(w.sent(), []);
+  });
+
+  test('leaves no timer when the link ends, or a listener ends the client', () => {
+    const lost = restored(['a']);
+    lost.answer([0x80]);
+    lost.down();
+    assert.equal(lost.clock.pending, 0);
+    const ended = restored(['a', 'b']);
+    ended.events.listener = () => ended.subscriptions.abandon(new Error('ended'));
+    ended.answer([0x80, 0x80]);
+    assert.deepEqual([ended.clock.pending, refused(ended).length], [0, 1]);
+  });
+
+  test('has the code that belongs to it, whatever the filters are called', () => {
+    const w = restored(['b', '10', '__proto__', '2']);
+    const { topics } = w.core.requests.at(-1)!;
+    w.answer(topics.map((topic) => (topic === '2' || topic === '__proto__' ? 0x87 : 0)));
+    assert.deepEqual(
+      refused(w)
+        .map(([filter]) => filter)
+        .sort(),
+      ['2', '__proto__'],
+    );
+  });
+});
+
+describe('a broker that announces what it does not support', () => {
+  const FEW = { wildcardSubscriptions: false, sharedSubscriptions: false, subscriptionIdentifiers: false };
+
+  test('is not asked for it at restoration, which is reported, and the next one is (R121)', () => {
+    const w = world();
+    const properties = { subscriptionIdentifier: 7, userProperties: { a: 'b' } };
+    w.up();
+    w.subscribe(['plain', 'wild/#', '$share/g/t'], { properties });
+    w.answer();
+    w.down();
+    w.sent();
+    w.up(false, FEW);
+    assert.deepEqual(w.sent(), ['+plain']);
+    assert.deepEqual(w.core.requests.at(-1)?.properties, { userProperties: { a: 'b' } });
+    w.answer();
+    assert.deepEqual(w.events.of('subscription-refused'), [
+      { filter: 'wild/#', code: 0xa2, willRetry: true, endpoint: 'node-a' },
+      { filter: '$share/g/t', code: 0x9e, willRetry: true, endpoint: 'node-a' },
+    ]);
+    w.down();
+    w.up(true);
+    assert.deepEqual(w.sent(), ['+wild/#,$share/g/t']);
+    assert.deepEqual(w.core.requests.at(-1)?.properties, properties);
+  });
+
+  test('answers a request as it would have, without being asked', async () => {
+    const w = world();
+    w.up(false, FEW);
+    const answers: unknown[] = [];
+    const callback = (error: Error | null, granted?: unknown) => {
+      const { code, reasonCode, endpoint } = (error ?? {}) as FailoverError;
+      answers.push([code, reasonCode, endpoint, granted]);
+    };
+    w.subscriptions.subscribe(['plain', 'wild/#'], { qos: 1 }, callback);
+    assert.deepEqual(w.sent(), ['+plain']);
+    w.answer([1]);
+    w.subscriptions.subscribe(['$share/g/t'], { qos: 1 }, callback);
+    await settle(10);
+    assert.deepEqual(answers, [
+      [
+        'ERR_UNSUPPORTED',
+        0xa2,
+        'node-a',
+        [
+          { topic: 'plain', qos: 1 },
+          { topic: 'wild/#', qos: 0xa2 },
+        ],
+      ],
+      ['ERR_UNSUPPORTED', 0x9e, 'node-a', [{ topic: '$share/g/t', qos: 0x9e }]],
+    ]);
+    w.down();
+    w.up();
+    assert.deepEqual(w.sent(), ['+plain']);
+  });
+});
+
+describe('a poison request', () => {
+  const CLOSED: Outcome = { kind: 'link', code: 'closed' };
+
+  test('is found by sending one at a time, and answered with the error (R92)', () => {
+    const w = world();
+    w.up();
+    w.subscribe(['good']);
+    w.subscribe(['bad']);
+    assert.equal(w.down(CLOSED), false);
+    w.up();
+    assert.equal(w.down(CLOSED), true);
+    assert.equal(w.subscriptions.cautious, true);
+    w.sent();
+    w.up();
+    w.unsubscribe('later');
+    assert.deepEqual(w.sent(), ['+good']);
+    w.answer([0]);
+    assert.deepEqual(w.sent(), ['+bad']);
+    assert.equal(w.down(CLOSED), true);
+    assert.match(w.log.at(-1)!, /^sub bad The subscribe of "bad" was given up/);
+    w.up();
+    assert.deepEqual(w.sent(), ['+good', '-later']);
+    assert.equal(w.subscriptions.cautious, false);
+  });
+
+  test('at restoration is one filter of many, and only that is given up', () => {
+    const w = world();
+    w.up();
+    w.subscribe(['a', 'bad', 'c']);
+    w.answer();
+    w.down();
+    for (let i = 0; i < 2; i++) {
+      w.up();
+      w.down(CLOSED);
+    }
+    w.sent();
+    w.up();
+    assert.deepEqual(w.sent(), ['+a']);
+    w.answer();
+    assert.deepEqual(w.sent(), ['+bad']);
+    w.down(CLOSED);
+    assert.deepEqual(w.events.of('subscription-refused'), [
+      { filter: 'bad', code: null, willRetry: false, endpoint: 'node-a' },
+    ]);
+    w.up();
+    assert.deepEqual(w.sent(), ['+a,c']);
+  });
+
+  test('is none that the link outlives for two seconds: the next one follows', async () => {
+    const w = world();
+    w.subscribe(['a']);
+    w.subscribe(['b']);
+    for (let i = 0; i < 2; i++) {
+      w.up();
+      w.down(CLOSED);
+    }
+    w.sent();
+    w.up();
+    assert.deepEqual(w.sent(), ['+a']);
+    await w.clock.advance(2_000);
+    assert.deepEqual(w.sent(), ['+b']);
+    w.down(CLOSED);
+    assert.match(w.log.at(-1)!, /"b" was given up/);
+    w.up();
+    assert.deepEqual(w.sent(), ['+a']);
+  });
+
+  test('waits while a publish is alone on the wire', () => {
+    const w = world();
+    w.up();
+    w.subscriptions.hold(true);
+    w.subscribe(['a']);
+    assert.deepEqual(w.sent(), []);
+    w.subscriptions.hold(false);
+    assert.deepEqual(w.sent(), ['+a']);
   });
 });
