@@ -29,9 +29,19 @@ interface Setup extends Partial<SupervisorOptions> {
   readonly refreshMs?: number;
   readonly canDial?: (endpoint: Endpoint) => boolean;
   readonly provider?: CredentialsProvider;
+  /** What `linkDown` says: whether something that we sent is suspected to have ended the link. */
+  readonly suspected?: boolean;
 }
 
-function world({ ids = 'abc', resolve, refreshMs, canDial = () => true, provider, ...given }: Setup = {}) {
+function world({
+  ids = 'abc',
+  resolve,
+  refreshMs,
+  canDial = () => true,
+  provider,
+  suspected = false,
+  ...given
+}: Setup = {}) {
   const clock = new VirtualClock();
   const random = fixedRandom(0.5);
   const events = new Recorder();
@@ -63,7 +73,10 @@ function world({ ids = 'abc', resolve, refreshMs, canDial = () => true, provider
   const links: string[] = [];
   const observer = {
     linkUp: (link: { endpoint: Endpoint }) => links.push(`up ${link.endpoint.id}`),
-    linkDown: () => links.push('down') < 0,
+    linkDown: () => {
+      links.push('down');
+      return suspected;
+    },
     quiesce: async () => true,
     resume: () => {},
   };
@@ -791,6 +804,36 @@ describe('what the broker says', () => {
     supervisor.retryNow('the user insists');
     await clock.advance(0);
     assert.equal(supervisor.state, 'connected');
+  });
+});
+
+describe('a link that ended over something we sent (R92)', () => {
+  const closed = (code?: number) => Object.assign(new Error('closed'), { closeCode: code });
+
+  for (const [how, cause] of [
+    ['closed without a word', undefined],
+    ['closed abnormally, WebSocket', closed(1006)],
+  ] as const)
+    for (const suspected of [true, false])
+      test(`${suspected ? 'blames no endpoint' : 'blames it unless so'}: ${how}`, async () => {
+        const w = await connected({ ids: 'ab', suspected });
+        for (let i = 0; i < 4; i++) {
+          w.transport().hangUp(cause);
+          await w.clock.advance(5_000);
+        }
+        assert.equal(w.events.of('health').length > 0, !suspected);
+      });
+
+  test('is no take-over by a twin, MQTT 3.1.1', async () => {
+    for (const suspected of [true, false]) {
+      const w = await connected({ ids: 'ab', suspected });
+      w.core.options.protocolVersion = 4;
+      for (let i = 0; i < 5; i++) {
+        w.transport().hangUp();
+        await w.clock.advance(5_000);
+      }
+      assert.equal(w.events.states.includes('conflict'), !suspected);
+    }
   });
 });
 
