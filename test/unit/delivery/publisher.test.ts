@@ -577,6 +577,29 @@ describe('a refusal', () => {
     });
   }
 
+  test('for an id in use needs another id and no wait', async () => {
+    const w = world();
+    await w.up();
+    w.publish('a');
+    await refuse(w, 'a', 0x91);
+    await w.clock.advance(0);
+    await turns();
+    assert.deepEqual(w.topics(), ['a', 'a']);
+  });
+
+  test('of all that we send too fast, by DISCONNECT, makes the replay slower (R178)', async () => {
+    const w = world();
+    for (let i = 0; i < 200; i++) w.publish(`t${i}`);
+    await w.up();
+    w.down({ kind: 'disconnect', code: 0x96 });
+    await w.up();
+    const before = w.topics().length;
+    await w.clock.advance(400);
+    await turns();
+    const sent = w.topics().length - before;
+    assert.ok(sent >= 15 && sent <= 25, `${sent}`);
+  });
+
   for (const code of [0x87, 0x90, 0x99, 0x92, 0xf0]) {
     test(`with 0x${code.toString(16)} is final`, async () => {
       const w = world();
@@ -731,16 +754,17 @@ describe('a poison message', () => {
     const w = world();
     await w.up();
     batch(w, 'a');
-    for (let i = 0; i < 4; i++) {
+    for (let i = 0; i < 2; i++) {
       await w.clock.advance(2_001);
       w.down();
       await w.up();
     }
-    for (let i = 0; i < 4; i++) {
+    for (let i = 0; i < 2; i++) {
       w.down({ kind: 'link', code: 'silent' });
       await w.up();
     }
-    assert.deepEqual([w.settled, w.publisher.unsettled], [[], 1]);
+    w.publish('not held back', 0);
+    assert.deepEqual([w.settled, w.publisher.unsettled], [['not held back ok'], 1]);
   });
 
   test('that the link outlives for two seconds is none, answered or not', async () => {
@@ -755,6 +779,29 @@ describe('a poison message', () => {
     await w.clock.advance(2_000);
     await turns();
     assert.deepEqual(w.topics(4), ['a', 'b']);
+    w.publish('waits', 0);
+    await w.clock.advance(2_000);
+    await turns();
+    w.publish('flows', 0);
+    assert.deepEqual(w.settled, ['waits ok', 'flows ok']);
+  });
+
+  test('is resent only when subscriptions are restored, as one of them could be to blame', async () => {
+    const w = world();
+    await w.up();
+    batch(w, 'a');
+    w.down();
+    await w.up(true);
+    w.down();
+    w.publisher.linkUp(linkTo('node-a', {}, true));
+    assert.equal(w.core.written.length, 1);
+    w.publisher.flow();
+    assert.equal(w.core.written.length, 2);
+    w.publisher.linkDown();
+    w.publisher.linkUp(linkTo('node-a', {}, true), true);
+    assert.equal(w.core.written.length, 2);
+    w.publisher.flow();
+    assert.equal(w.core.written.length, 3);
   });
 
   test('that is alone on a link that we leave is still suspected on the next one', async () => {
