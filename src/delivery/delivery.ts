@@ -56,6 +56,7 @@ export class Delivery implements LinkObserver {
 
   /** Settles everything that is left, each with `ERR_ENDED`. */
   abandon(): void {
+    this.#link = undefined;
     this.publisher.abandon();
     this.subscriptions.abandon(
       new FailoverError('ERR_ENDED', 'The client was ended before the broker answered'),

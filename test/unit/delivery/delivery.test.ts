@@ -94,6 +94,25 @@ describe('a link after two that ended over the same things', () => {
   });
 });
 
+describe('a SUBSCRIBE that is suspected', () => {
+  test('goes out before what is in flight is resent', async () => {
+    const w = world();
+    await w.up();
+    w.publish('p');
+    await w.clock.advance(3_000);
+    w.subscribe('s');
+    w.closed();
+    await w.up(true);
+    assert.equal(w.core.written.length, 1);
+    w.closed();
+    await w.up(true);
+    assert.deepEqual([w.core.requests.length, w.core.written.length], [3, 1]);
+    w.core.answerRequest(2);
+    await settle(100);
+    assert.equal(w.core.written.length, 2);
+  });
+});
+
 describe('a listener that ends the client', () => {
   test('while the link comes up leaves nothing behind', async () => {
     const w = world();
@@ -106,6 +125,11 @@ describe('a listener that ends the client', () => {
     await w.up(true, { maximumQos: 1 });
     assert.equal(w.clock.pending, 0);
     assert.equal(w.settled.filter((line) => line.startsWith('a ')).length, 1);
+    w.subscribe('too late');
+    assert.deepEqual(
+      w.core.requests.map(({ topics }) => topics),
+      [['s']],
+    );
   });
 
   test('while the link goes down settles each thing once', async () => {
