@@ -51,7 +51,7 @@ export function clientOf({
     session,
     connectOptions,
     core,
-    links: { linkUp: () => {}, linkDown: () => {}, quiesce: async () => true, resume: () => {} },
+    links: { linkUp: () => {}, linkDown: () => false, quiesce: async () => true, resume: () => {} },
     clock,
     random,
     events,

@@ -23,7 +23,8 @@ export function connectOptionsOf(core: Pick<MqttCore, 'options' | 'client'>): Co
 
 /** An accepted connection to a broker that named `limits` only. */
 export function linkTo(id: string, limits: Partial<BrokerLimits> = {}, resumed = false): Link {
-  return { endpoint: endpoint(id), resumed, limits: { ...NO_LIMITS, ...limits } };
+  const terms = { ...NO_LIMITS, ...limits };
+  return { endpoint: endpoint(id), resumed, limits: terms, expiresAt: undefined };
 }
 
 /** A session over `core`, which from now on takes its streams. */
