@@ -81,6 +81,8 @@ type Row = readonly [
 
 /** Half a minute for a broker that shuts down, and a little more, so that a fleet does not ask again in one moment. */
 const SHUTDOWN_COOL: CoolRange = Object.freeze([30_000, 36_000] as const);
+/** A few seconds for one that takes no more connections now: for when there is no other. */
+const RATE_COOL: CoolRange = Object.freeze([1_000, 10_000] as const);
 /** Five minutes for a certificate that cannot be trusted: nothing heals it but a person, or a clock that is set. */
 const DISTRUST_COOL: CoolRange = Object.freeze([300_000, 360_000] as const);
 
@@ -120,7 +122,7 @@ export const OUTCOMES: readonly OutcomeRow[] = Object.freeze([
     [0x9b, 'QoS not supported', 'unfit', 'the will'],
     [0x9c, 'Use another server', 'redirect'],
     [0x9d, 'Server moved', 'redirect'],
-    [0x9f, 'Connection rate exceeded', 'cool', 'full: tried last for a while'],
+    [0x9f, 'Connection rate exceeded', 'cool', 'full: tried last for a while', RATE_COOL],
   ]),
   ...rows('connack-v3', [
     [0, 'Connection accepted', 'accept'],
@@ -165,7 +167,7 @@ export const OUTCOMES: readonly OutcomeRow[] = Object.freeze([
     [0x9c, 'Use another server', 'redirect'],
     [0x9d, 'Server moved', 'redirect'],
     [0x9e, 'Shared Subscriptions not supported', 'operation'],
-    [0x9f, 'Connection rate exceeded', 'cool', 'full: tried last for a while'],
+    [0x9f, 'Connection rate exceeded', 'cool', 'full: tried last for a while', RATE_COOL],
     [0xa0, 'Maximum connect time', 'same', 'with fresh credentials, where they are asked for'],
     [0xa1, 'Subscription Identifiers not supported', 'operation'],
     [0xa2, 'Wildcard Subscriptions not supported', 'operation'],

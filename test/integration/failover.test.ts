@@ -123,9 +123,9 @@ describe('an endpoint that cannot be used', () => {
         [5, 0x80],
         [5, 0x88],
         [5, 0x89],
+        [5, 0x9f],
       ],
     ],
-    ['left alone for a while', 'ejected', [[5, 0x9f]]],
     [
       'not used again for this configuration',
       'unusable',

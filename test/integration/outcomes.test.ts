@@ -494,7 +494,9 @@ describe('a dial that fails with', { concurrency: 4 }, () => {
           () => false,
         );
         await settled(world.made);
-        assert.deepEqual(picture(world), undialed(REFUSED[row.action]?.picture ?? []));
+        const [state, current, , second, health] = REFUSED[row.action]?.picture ?? [];
+        const rests = row.kind === 'tls' ? 'ejected' : health;
+        assert.deepEqual(picture(world), [state, current, 0, second, rests]);
       });
       continue;
     }

@@ -47,12 +47,16 @@ describe('DISCONNECT', () => {
     assert.deepEqual([rest?.endpoint, rest?.until], ['a', clock.wallNow() - 50 + 33_000]);
   });
 
-  test('0x9F, connection rate exceeded: the next endpoint; this one rests one to ten seconds', async () => {
+  test('0x9F, connection rate exceeded: the next endpoint; this one is full for a while, and not ejected', async () => {
     const { clock, supervisor, events, disconnect } = await connected();
     disconnect(0x9f);
     await clock.advance(50);
     assert.equal(supervisor.current?.id, 'b');
-    assert.equal(events.of('health').at(-1)?.until, clock.wallNow() - 50 + 5_500);
+    const [told] = events.of('health').slice(-1);
+    assert.deepEqual(
+      [told?.endpoint, told?.state, told?.until],
+      ['a', 'suspect', clock.wallNow() - 50 + 330_000],
+    );
   });
 
   test('0x98, administrative action: twice a while; the third time in ten minutes the slow lane, and an event', async () => {

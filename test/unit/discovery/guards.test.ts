@@ -161,15 +161,17 @@ describe('the wait for the next question', () => {
     assert.deepEqual(waits(0, { ttlMs: 1e15 }), Array(3).fill(86_400_000));
   });
 
-  test('falls back to the usual one after a failure without a word, and to the hint with one', async () => {
-    const { clock, watcher, source } = world(set('a', { ttlMs: 10_000 }));
+  test('after a failure is ten seconds and growing, or what the failure says', async () => {
+    const { clock, watcher, source } = world(set('a', { ttlMs: 300_000 }));
     await watcher.refresh();
-    assert.equal(clock.nextIn, 10_000);
+    assert.equal(clock.nextIn, 300_000);
     source.answer = new Error('x');
+    await clock.advance(300_000);
+    assert.equal(clock.nextIn, 10_000);
     await clock.advance(10_000);
-    assert.equal(clock.nextIn, 30_000);
+    assert.equal(clock.nextIn, 20_000);
     source.answer = Object.assign(new Error('x'), { retryAfterMs: 4_000 });
-    await clock.advance(30_000);
+    await clock.advance(20_000);
     assert.equal(clock.nextIn, 4_400);
   });
 

@@ -30,6 +30,19 @@ describe('a source in time', () => {
     assert.equal(clock.pending, 0);
   });
 
+  test('leaves no listener behind on a signal that lives on', async (t) => {
+    const { signal } = new AbortController();
+    const added = t.mock.method(signal, 'addEventListener').mock;
+    const { asked, resolver } = world();
+    for (let n = 0; n < 5; n += 1) {
+      const answer = resolver.resolve(signal);
+      asked[n]?.answer({ endpoints: [], source: 'mine' });
+      await answer;
+    }
+    const until = added.calls.map((call) => (call.arguments[2] as AddEventListenerOptions).signal?.aborted);
+    assert.deepEqual(until, Array(5).fill(true));
+  });
+
   test('is given ten seconds, then told to stop', async () => {
     const { clock, asked, resolver } = world();
     const rejected = assert.rejects(resolver.resolve(new AbortController().signal), {

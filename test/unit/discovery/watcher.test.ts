@@ -72,18 +72,6 @@ function world(refreshMs: number | undefined = undefined, random = 0.5) {
 const ids = (set: EndpointSet | undefined) => set?.endpoints.map(({ id }) => id);
 
 describe('watcher', () => {
-  test('leaves no listener behind when a question is answered', async (t) => {
-    const added = t.mock.method(AbortSignal.prototype, 'addEventListener').mock;
-    const removed = t.mock.method(AbortSignal.prototype, 'removeEventListener').mock;
-    const { questions, watcher } = world();
-    for (let n = 0; n < 5; n += 1) {
-      const answer = watcher.refresh();
-      await questions[n]!.answer([endpoint('a')]);
-      await answer;
-    }
-    assert.deepEqual([added.callCount(), removed.callCount()], [5, 5]);
-  });
-
   test('has nothing before the first answer, then the answer', async () => {
     const { clock, events, questions, watcher } = world();
     assert.deepEqual(watcher.status(), { source: null, revision: null, updatedAt: null, error: null });

@@ -46,12 +46,18 @@ function world() {
 describe('an SRV source', () => {
   test('gives endpoints with the TTL of the answer, and logs what it leaves out (R11, R24)', async () => {
     const { resolver, script, log } = world();
-    script.next = async () => answer(record('a.test', 5_000), record('evil.test'));
+    script.next = async () => answer(record('a.test', 90_000), record('evil.test'));
     const { endpoints, source, ttlMs } = await resolver.resolve(never);
-    assert.deepEqual([endpoints.map(({ id }) => id), source, ttlMs], [['a.test:1883'], 'srv', 5_000]);
+    assert.deepEqual([endpoints.map(({ id }) => id), source, ttlMs], [['a.test:1883'], 'srv', 90_000]);
     assert.deepEqual(log, [
       `SRV target "evil.test:1883" of ${NAME} is not used: the host is neither under the domain nor in allowedHosts`,
     ]);
+  });
+
+  test('holds an answer for a minute at least (R16)', async () => {
+    const { resolver, script } = world();
+    script.next = async () => answer(record('a.test', 5_000));
+    assert.equal((await resolver.resolve(never)).ttlMs, 60_000);
   });
 
   test('fails with ERR_DISCOVERY that names the name, the server and what came', async () => {
