@@ -5,7 +5,7 @@ import * as names from './public.js';
 
 const connector = createConnector({
   platform: browserPlatform,
-  defaults: { maxMessages: 1_000, maxBytes: 1024 * 1024 },
+  defaults: { lastKnownGood: 'mqtt-failover', maxMessages: 1_000, maxBytes: 1024 * 1024 },
 });
 
 export * from './public.js';

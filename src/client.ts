@@ -240,9 +240,9 @@ export class FailoverClient extends MqttClient {
   }
 
   /**
-   * Emits as any emitter does, with three exceptions: secrets are taken out of `packetsend`, the supervisor hears of
-   * CONNACK and DISCONNECT before MQTT.js acts on them, and an `error` that is only the end of one connection among
-   * others is left to it.
+   * Emits as any emitter does, with four exceptions: secrets are taken out of `packetsend`, the supervisor hears of
+   * CONNACK and DISCONNECT before MQTT.js acts on them, an `error` that is only the end of one connection among
+   * others is left to it, and messages of the topology topic are discovery's.
    */
   override emit<E extends keyof MqttClientEventCallbacks>(
     event: E,
@@ -258,6 +258,7 @@ export class FailoverClient extends MqttClient {
       if (event === 'packetreceive') engine.packetReceived(args[0] as Packet);
       else if (event === 'connect') engine.connectEmitted(args[0] as IConnackPacket);
       else if (event === 'error' && engine.absorbs(args[0] as Error)) return true;
+      else if (event === 'message' && engine.keeps(args[0] as string, args[1] as Buffer)) return true;
     }
     // MQTT.js arms its reconnect timer right after `offline`, even if a listener has just ended the client.
     if (engine && event === 'offline') queueMicrotask(() => this.disconnecting && clearReconnect(this));

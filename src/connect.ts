@@ -2,7 +2,8 @@
 import mqtt from 'mqtt';
 import { type BrokerSpec, type BrokersInput, parseBrokers } from './brokers.js';
 import { FailoverClient } from './client.js';
-import { composeClient, type ProcessParts } from './di/container.js';
+import { composeClient } from './di/container.js';
+import type { ProcessParts } from './di/parts.js';
 import { DialBudget } from './dial/dial-budget.js';
 import { toScheme } from './endpoint.js';
 import { optionError } from './errors.js';

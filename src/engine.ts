@@ -16,6 +16,7 @@ import type { Failback } from './connection/failback.js';
 import type { Renewal } from './connection/renewal.js';
 import type { Supervisor } from './connection/supervisor.js';
 import type { Delivery } from './delivery/delivery.js';
+import type { TopologyTopic } from './discovery/topology-topic.js';
 import type { Watcher } from './discovery/watcher.js';
 import type { Endpoint } from './endpoint.js';
 import type { EventSink } from './events.js';
@@ -36,6 +37,7 @@ export interface EngineDeps {
   readonly departure: Departure;
   readonly delivery: Delivery;
   readonly watcher: Watcher;
+  readonly topologyTopic: TopologyTopic | undefined;
   readonly health: HealthBook;
   readonly clock: Clock;
   readonly events: EventSink;
@@ -55,6 +57,7 @@ export class Engine {
     this.#deps = deps;
     deps.supervisor.observe(deps.failback);
     deps.supervisor.observe(deps.renewal);
+    if (deps.topologyTopic) deps.supervisor.observe(deps.topologyTopic);
     deps.supervisor.observe(deps.departure);
   }
 
@@ -204,6 +207,11 @@ export class Engine {
   packetReceived(packet: Packet): void {
     this.#deps.session.packetReceived(packet);
     this.#deps.delivery.packetReceived(packet);
+  }
+
+  /** Whether a message that came in is for us alone, and not for the application. */
+  keeps(topic: string, payload: Uint8Array): boolean {
+    return this.#deps.topologyTopic?.received(topic, payload) ?? false;
   }
 
   packetSent(packet: Packet): void {

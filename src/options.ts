@@ -198,6 +198,9 @@ export interface ResolvedOptions {
     readonly doh: URL | undefined;
     readonly allowedHosts: readonly string[] | undefined;
     readonly registry: { readonly [K in keyof Required<RegistryOptions>]: RegistryOptions[K] | undefined };
+    readonly topic: string | undefined;
+    readonly lastKnownGood: string | undefined;
+    readonly maxEndpoints: number | undefined;
   };
   /** Plain HTTP to a registry, and plain MQTT to what it names. */
   readonly allowInsecure: boolean;
@@ -208,8 +211,10 @@ export interface ResolvedOptions {
   readonly overrides: ((container: OverrideContainer) => void) | undefined;
 }
 
-/** Queue bounds that suit the runtime. */
+/** What suits the runtime. */
 export interface PlatformDefaults {
+  /** Name of the store of the last good list; without, none is kept. */
+  readonly lastKnownGood?: string;
   readonly maxMessages: number;
   readonly maxBytes: number;
 }
@@ -311,14 +316,7 @@ const GROUPS = v.object({
 export const GROUP_NAMES: ReadonlySet<string> = new Set(['brokers', ...Object.keys(GROUPS.entries)]);
 
 /** Options that are part of the contract but whose feature is not in this version; refused rather than ignored. */
-const NOT_YET: readonly string[] = [
-  'outbox.store',
-  'outbox.codec',
-  'outbox.dedupId',
-  'discovery.topic',
-  'discovery.lastKnownGood',
-  'discovery.maxEndpoints',
-];
+const NOT_YET: readonly string[] = ['outbox.store', 'outbox.codec', 'outbox.dedupId'];
 
 /**
  * Checks `options` and fills in the defaults.
@@ -402,6 +400,9 @@ export function resolveOptions(options: FailoverOptions, defaults: PlatformDefau
         pollMs: discovery.registry?.pollMs ?? discovery.refreshMs,
         push: discovery.registry?.push,
       },
+      topic: discovery.topic,
+      lastKnownGood: (discovery.lastKnownGood ?? defaults.lastKnownGood) || undefined,
+      maxEndpoints: discovery.maxEndpoints,
     },
     allowInsecure: options.allowInsecure ?? false,
     reconnect: reconnectPeriod !== 0,

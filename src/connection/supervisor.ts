@@ -70,8 +70,8 @@ export interface SupervisorDeps extends SharedDeps {
   readonly core: MqttCore;
   readonly watcher: Watcher;
   readonly selector: Selector;
-  /** Whether this runtime can dial an endpoint at all. */
-  readonly canDial: (endpoint: Endpoint) => boolean;
+  /** Why an endpoint must not be dialed at all; `undefined` when it may. */
+  readonly refusal: (endpoint: Endpoint) => string | undefined;
   readonly links: LinkObserver;
   readonly options: SupervisorOptions;
 }

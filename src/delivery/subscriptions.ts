@@ -12,7 +12,7 @@ import type { EventSink } from '../events.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';
 import type { Clock, Random, Timer } from '../platform/ports.js';
 import type { Link } from '../session/session.js';
-import { isRefusal, unsupportedCode } from './filters.js';
+import { covers, isRefusal, unsupportedCode } from './filters.js';
 import { RequestLine, type Sending } from './request-line.js';
 import { Restoration, supportedProperties, type Wanted } from './restoration.js';
 
@@ -208,6 +208,11 @@ export class Subscriptions {
     const what = `${culprit.kind} of ${topics.map((topic) => JSON.stringify(topic)).join(', ')}`;
     const text = `The ${what} was given up: three connections ended when it was sent`;
     culprit.callback(new FailoverError('ERR_POISON', text, { endpoint, cause }));
+  }
+
+  /** Whether messages to `topic` come by a subscription of the application's. */
+  covers(topic: string): boolean {
+    return [...this.#wanted.keys()].some((filter) => covers(filter, topic));
   }
 
   /** The filters that MQTT.js would send: those that are new, or wanted at a higher QoS than before. */

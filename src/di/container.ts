@@ -4,12 +4,7 @@
  */
 // First, and as a package of its own: tsyringe refuses to load without it, and bundlers drop a local side-effect file.
 import 'reflect-metadata/lite';
-import {
-  type DependencyContainer,
-  type InjectionToken,
-  instancePerContainerCachingFactory,
-  container as root,
-} from 'tsyringe';
+import { type DependencyContainer, instancePerContainerCachingFactory, container as root } from 'tsyringe';
 import type { ParsedBrokers } from '../brokers.js';
 import { Departure } from '../connection/departure.js';
 import { Failback } from '../connection/failback.js';
@@ -24,42 +19,24 @@ import { Retries } from '../delivery/retries.js';
 import { Subscriptions } from '../delivery/subscriptions.js';
 import type { Admit } from '../dial/addresses.js';
 import { Credentials } from '../dial/credentials.js';
-import type { DialBudget } from '../dial/dial-budget.js';
 import { RacingDialer } from '../dial/racing-dialer.js';
 import { Spare } from '../dial/spare.js';
-import { createResolver, type ResolverDeps } from '../discovery/create-resolver.js';
-import { Watcher } from '../discovery/watcher.js';
+import type { Authorisation } from '../discovery/authorisation.js';
 import type { Endpoint } from '../endpoint.js';
 import { Engine } from '../engine.js';
 import type { EventSink } from '../events.js';
 import { HealthBook } from '../health/health-book.js';
 import { hasOwnWay } from '../health/node-facts.js';
-import type { SharedHealth } from '../health/shared-health.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';
 import type { ResolvedOptions } from '../options.js';
-import type { Clock, Network, Platform, Random } from '../platform/ports.js';
+import type { Network, Platform } from '../platform/ports.js';
 import { clientIdSelector, orderedSelector, randomSelector, type Selector } from '../selection/selector.js';
 import { ConnectOptions } from '../session/connect-options.js';
 import { Session } from '../session/session.js';
 import { SessionScope } from '../session/session-scope.js';
-import { type OverrideContainer, type PartToken, tokens } from './tokens.js';
-
-/** Parts that are wired here and cannot be replaced. */
-const CORE: InjectionToken<MqttCore> = Symbol('core');
-const EVENTS: InjectionToken<EventSink> = Symbol('events');
-const IN_FLIGHT: InjectionToken<InFlight> = Symbol('in-flight');
-const RETRIES: InjectionToken<Retries> = Symbol('retries');
-const CONNECT_OPTIONS: InjectionToken<ConnectOptions> = Symbol('connect-options');
-const SESSION: InjectionToken<Session> = Symbol('session');
-const WATCHER: InjectionToken<Watcher> = Symbol('watcher');
-const DELIVERY: InjectionToken<Delivery> = Symbol('delivery');
-const SUPERVISOR: InjectionToken<Supervisor> = Symbol('supervisor');
-const ADMIT: InjectionToken<Admit> = Symbol('admit');
-const CREDENTIALS: InjectionToken<Credentials> = Symbol('credentials');
-const FAILBACK: InjectionToken<Failback> = Symbol('failback');
-const RENEWAL: InjectionToken<Renewal> = Symbol('renewal');
-const DEPARTURE: InjectionToken<Departure> = Symbol('departure');
-const ENGINE: InjectionToken<Engine> = Symbol('engine');
+import { checkSources, registerDiscovery } from './discovery.js';
+import { own, type ProcessParts, part, type Register } from './parts.js';
+import { type OverrideContainer, tokens } from './tokens.js';
 
 /** What a client is made of, in the two steps that extending `MqttClient` takes. */
 export interface Composition {
@@ -71,13 +48,6 @@ export interface Composition {
   start(core: MqttCore, events: EventSink): Engine;
 }
 
-/** What all clients of one process have in common. */
-export interface ProcessParts {
-  readonly platform: Platform;
-  readonly health: SharedHealth;
-  readonly dialBudget: DialBudget;
-}
-
 /** Wires one client. Reads options and builds objects; starts nothing. */
 export function composeClient(
   brokers: ParsedBrokers,
@@ -85,10 +55,7 @@ export function composeClient(
   process: ProcessParts,
 ): Composition {
   const { platform } = process;
-  const resolverWith = (clock: Clock, random: Random) =>
-    createResolver(brokers, resolverDeps(options, platform, clock, random));
-  // What cannot be resolved here is refused now, before any I/O.
-  resolverWith(platform.clock, platform.random);
+  checkSources(brokers, options, platform);
   const inFlight = new InFlight();
   return {
     inFlight,
@@ -101,42 +68,35 @@ export function composeClient(
       register(tokens.clock, () => platform.clock);
       register(tokens.random, () => platform.random);
       register(tokens.network, () => platform.network);
-      register(tokens.resolver, (c) => resolverWith(part(c, tokens.clock), part(c, tokens.random)));
-      register(CORE, () => core);
-      register(EVENTS, () => events);
-      register(IN_FLIGHT, () => inFlight);
+      register(own.core, () => core);
+      register(own.events, () => events);
+      register(own.inFlight, () => inFlight);
       registerConnection(register, options, process);
       registerFailback(register, options, process);
       registerRenewal(register);
-      registerDiscovery(register, options, brokers.kind);
+      registerDiscovery(register, options, brokers, platform);
       registerDelivery(register, options, platform.byteLength);
-      register(ENGINE, (c) => {
+      register(own.engine, (c) => {
         return new Engine({
-          core: c.resolve(CORE),
-          session: c.resolve(SESSION),
-          supervisor: c.resolve(SUPERVISOR),
-          failback: c.resolve(FAILBACK),
-          renewal: c.resolve(RENEWAL),
-          departure: c.resolve(DEPARTURE),
-          delivery: c.resolve(DELIVERY),
-          watcher: c.resolve(WATCHER),
+          core: c.resolve(own.core),
+          session: c.resolve(own.session),
+          supervisor: c.resolve(own.supervisor),
+          failback: c.resolve(own.failback),
+          renewal: c.resolve(own.renewal),
+          departure: c.resolve(own.departure),
+          delivery: c.resolve(own.delivery),
+          watcher: c.resolve(own.watcher),
+          topologyTopic: c.resolve(own.topologyTopic),
           health: part(c, tokens.health),
           clock: part(c, tokens.clock),
-          events: c.resolve(EVENTS),
+          events: c.resolve(own.events),
         });
       });
       options.overrides?.(publicFace(container));
-      return container.resolve(ENGINE);
+      return container.resolve(own.engine);
     },
   };
 }
-
-/** Resolves a public part with its type, which the symbol carries and tsyringe cannot see. */
-function part<T>(container: DependencyContainer, name: PartToken<T>): T {
-  return container.resolve<T>(name);
-}
-
-type Register = <T>(name: InjectionToken<T> | PartToken<T>, make: (c: DependencyContainer) => T) => unknown;
 
 function registerConnection(
   register: Register,
@@ -167,7 +127,7 @@ function registerConnection(
     // Another time, another network or another way there: what the others find does not hold for this client.
     const isAlone =
       clock !== platform.clock || part(c, tokens.network) !== platform.network || hasOwnWay(mqtt);
-    const events = c.resolve(EVENTS);
+    const events = c.resolve(own.events);
     return new HealthBook(
       health,
       clock,
@@ -176,39 +136,38 @@ function registerConnection(
       isAlone ? undefined : process.health,
     );
   });
-  register(CREDENTIALS, (c) => new Credentials(credentials, part(c, tokens.clock)));
-  register(ADMIT, (): Admit => (_target, addresses) => addresses);
+  register(own.credentials, (c) => new Credentials(credentials, part(c, tokens.clock)));
   register(tokens.dialer, (c) => {
     const transportTimeoutMs = Math.min(dial.transportTimeoutMs, attemptTimeoutMs);
     const bounds = { ...dial, transportTimeoutMs };
     return new RacingDialer(part(c, tokens.network), part(c, tokens.clock), bounds, {
-      prepare: (target, signal) => c.resolve(CREDENTIALS).prepare(target, signal),
-      admit: c.resolve(ADMIT),
+      prepare: (target, signal) => c.resolve(own.credentials).prepare(target, signal),
+      admit: admitBy(c.resolve(own.authorisation)),
       budget: process.dialBudget,
       // Asked when a dial begins: by then the session, which is made after the dialer, has had its links.
-      roundTripMs: () => c.resolve(SESSION).roundTripMs,
+      roundTripMs: () => c.resolve(own.session).roundTripMs,
     });
   });
-  register(CONNECT_OPTIONS, (c) => new ConnectOptions(c.resolve(CORE), new SessionScope(sessions)));
+  register(own.connectOptions, (c) => new ConnectOptions(c.resolve(own.core), new SessionScope(sessions)));
   register(
-    SESSION,
-    (c) => new Session(c.resolve(CORE), c.resolve(CONNECT_OPTIONS), liveness, part(c, tokens.clock)),
+    own.session,
+    (c) => new Session(c.resolve(own.core), c.resolve(own.connectOptions), liveness, part(c, tokens.clock)),
   );
-  register(SUPERVISOR, (c) => {
+  register(own.supervisor, (c) => {
     return new Supervisor({
-      watcher: c.resolve(WATCHER),
+      watcher: c.resolve(own.watcher),
       selector: part(c, tokens.selector),
       health: part(c, tokens.health),
       dialer: part(c, tokens.dialer),
-      session: c.resolve(SESSION),
-      connectOptions: c.resolve(CONNECT_OPTIONS),
-      credentials: c.resolve(CREDENTIALS),
-      core: c.resolve(CORE),
-      links: c.resolve(DELIVERY),
+      session: c.resolve(own.session),
+      connectOptions: c.resolve(own.connectOptions),
+      credentials: c.resolve(own.credentials),
+      core: c.resolve(own.core),
+      links: c.resolve(own.delivery),
       clock: part(c, tokens.clock),
       random: part(c, tokens.random),
-      events: c.resolve(EVENTS),
-      canDial: canDialBy(part(c, tokens.network)),
+      events: c.resolve(own.events),
+      refusal: refusalBy(part(c, tokens.network), c.resolve(own.authorisation)),
       options: { ...backoff, connackTimeoutMs: dial.connackTimeoutMs, attemptTimeoutMs, reconnect, zone },
     });
   });
@@ -219,13 +178,13 @@ function registerFailback(
   { backoff, dial, failback, health }: ResolvedOptions,
   { dialBudget }: ProcessParts,
 ): void {
-  register(FAILBACK, (c) => {
-    const supervisor = c.resolve(SUPERVISOR);
-    const connectOptions = c.resolve(CONNECT_OPTIONS);
-    const core = c.resolve(CORE);
+  register(own.failback, (c) => {
+    const supervisor = c.resolve(own.supervisor);
+    const connectOptions = c.resolve(own.connectOptions);
+    const core = c.resolve(own.core);
     // As a fail-over dials, but for the credentials, which a probe has no use for.
     const dialer = new RacingDialer(part(c, tokens.network), part(c, tokens.clock), dial, {
-      admit: c.resolve(ADMIT),
+      admit: admitBy(c.resolve(own.authorisation)),
       budget: dialBudget,
       purpose: 'probe',
     });
@@ -251,14 +210,14 @@ function registerFailback(
       mayLeave: () => connectOptions.mayLeave(),
     });
   });
-  register(DEPARTURE, (c) => {
-    const supervisor = c.resolve(SUPERVISOR);
-    const watcher = c.resolve(WATCHER);
+  register(own.departure, (c) => {
+    const supervisor = c.resolve(own.supervisor);
+    const watcher = c.resolve(own.watcher);
     const { candidates } = supervisor;
     const departure = new Departure({
       clock: part(c, tokens.clock),
       random: part(c, tokens.random),
-      clientId: () => c.resolve(CORE).options.clientId ?? '',
+      clientId: () => c.resolve(own.core).options.clientId ?? '',
       current: () => supervisor.current,
       leaveWord: (endpoint) => candidates.leaveWord(endpoint),
       listed: (endpoint) => candidates.listed(endpoint),
@@ -266,7 +225,7 @@ function registerFailback(
       hintMs: () => watcher.current?.spreadMs,
       spreadMs: backoff.spreadMs,
       move: (to, reason, how) => supervisor.move(to, reason, how),
-      moved: () => c.resolve(FAILBACK).moved(),
+      moved: () => c.resolve(own.failback).moved(),
     });
     watcher.onChange(() => departure.listChanged());
     return departure;
@@ -274,8 +233,8 @@ function registerFailback(
 }
 
 function registerRenewal(register: Register): void {
-  register(RENEWAL, (c) => {
-    const supervisor = c.resolve(SUPERVISOR);
+  register(own.renewal, (c) => {
+    const supervisor = c.resolve(own.supervisor);
     return new Renewal({
       clock: part(c, tokens.clock),
       random: part(c, tokens.random),
@@ -287,62 +246,26 @@ function registerRenewal(register: Register): void {
   });
 }
 
-function resolverDeps(
-  { discovery, mqtt, allowInsecure }: ResolvedOptions,
-  platform: Platform,
-  clock: Clock,
-  random: Random,
-): ResolverDeps {
-  const { dns, fetch, httpCache, network } = platform;
-  const { schemes } = network;
-  return {
-    clock,
-    srv: { ...discovery, clock, fetch, dns, log: (message) => mqtt.log?.(message) },
-    registry: { ...discovery.registry, allowInsecure, fetch, httpCache, clock, random, schemes },
-  };
-}
-
-const DEFAULT_REFRESH_MS = 30_000;
-
-function registerDiscovery(
-  register: Register,
-  { discovery }: ResolvedOptions,
-  kind: ParsedBrokers['kind'],
-): void {
-  const { refreshMs = DEFAULT_REFRESH_MS } = discovery;
-  register(
-    WATCHER,
-    (c) =>
-      new Watcher({
-        resolver: part(c, tokens.resolver),
-        clock: part(c, tokens.clock),
-        random: part(c, tokens.random),
-        events: c.resolve(EVENTS),
-        refreshMs: kind === 'static' ? undefined : refreshMs,
-      }),
-  );
-}
-
 function registerDelivery(
   register: Register,
   { outbox, mqtt }: ResolvedOptions,
   byteLength: Platform['byteLength'],
 ): void {
-  register(RETRIES, (c) => new Retries(part(c, tokens.clock), part(c, tokens.random)));
+  register(own.retries, (c) => new Retries(part(c, tokens.clock), part(c, tokens.random)));
   register(tokens.outbox, (c) => {
-    const elsewhere = heldTogether(c.resolve(IN_FLIGHT), c.resolve(RETRIES));
-    return new Outbox(outbox, part(c, tokens.clock), c.resolve(EVENTS), elsewhere);
+    const elsewhere = heldTogether(c.resolve(own.inFlight), c.resolve(own.retries));
+    return new Outbox(outbox, part(c, tokens.clock), c.resolve(own.events), elsewhere);
   });
-  register(DELIVERY, (c) => {
-    const core = c.resolve(CORE);
+  register(own.delivery, (c) => {
+    const core = c.resolve(own.core);
     const clock = part(c, tokens.clock);
     const publisher = new Publisher({
       outbox: part(c, tokens.outbox),
-      inFlight: c.resolve(IN_FLIGHT),
-      retries: c.resolve(RETRIES),
+      inFlight: c.resolve(own.inFlight),
+      retries: c.resolve(own.retries),
       core,
       clock,
-      events: c.resolve(EVENTS),
+      events: c.resolve(own.events),
       options: { ...outbox, queueQoSZero: mqtt.queueQoSZero ?? true },
       byteLength,
     });
@@ -350,7 +273,7 @@ function registerDelivery(
       core,
       clock,
       random: part(c, tokens.random),
-      events: c.resolve(EVENTS),
+      events: c.resolve(own.events),
       options: {
         resubscribe: mqtt.resubscribe ?? true,
         batchSize: mqtt.subscribeBatchSize ?? SUBSCRIBE_BATCH,
@@ -360,9 +283,20 @@ function registerDelivery(
   });
 }
 
-/** Whether a runtime can dial an endpoint at all. */
-function canDialBy({ schemes }: Network): (endpoint: Endpoint) => boolean {
-  return ({ scheme }) => schemes.has(scheme);
+/** Why an endpoint must not be dialed at all; the one question before every dial. */
+function refusalBy(
+  { schemes }: Network,
+  authorisation: Authorisation,
+): (endpoint: Endpoint) => string | undefined {
+  return (endpoint) =>
+    schemes.has(endpoint.scheme)
+      ? authorisation.refusal(endpoint)
+      : `this runtime cannot dial ${endpoint.scheme}:`;
+}
+
+/** Which addresses of a host may be dialed. */
+function admitBy(authorisation: Authorisation): Admit {
+  return ({ endpoint }, addresses) => authorisation.admitted(endpoint, addresses);
 }
 
 /** Filters in one SUBSCRIBE when subscriptions are restored. */

@@ -6,7 +6,7 @@
  * weaker than what was asked for, and its addresses must not reach further inwards than the source itself.
  */
 import type { ParsedBrokers } from '../brokers.js';
-import type { Endpoint, Scheme } from '../endpoint.js';
+import { type Endpoint, type Scheme, toScheme } from '../endpoint.js';
 import type { AddressScope } from '../platform/ports.js';
 import { isUnder, matches } from './host-policy.js';
 
@@ -137,11 +137,23 @@ function sourcesOf(brokers: ParsedBrokers): Source[] {
     case 'srv':
       return [{ origin: 'srv', name: brokers.domain, scheme: brokers.scheme }];
     case 'registry':
-      return [{ origin: 'registry', name: new URL(brokers.url).hostname, scheme: undefined }];
+      return registrySources(brokers.url);
     case 'composite':
       return brokers.sources.flatMap(sourcesOf);
     case 'function':
     case 'resolver':
       return [];
   }
+}
+
+/** A registry may have several hosts, and its URL may ask for a plain scheme itself. */
+function registrySources(url: string): Source[] {
+  const [, http = '', authorities = '', fragment = ''] =
+    /^(https?):\/\/([^/?#]*)[^#]*(?:#(.*))?$/i.exec(url) ?? [];
+  const wanted = toScheme(new URLSearchParams(fragment).get('scheme') ?? '');
+  const scheme = http.toLowerCase() === 'http' ? 'mqtt' : wanted;
+  return authorities.split(',').map((authority) => {
+    const { hostname } = new URL(`http://${authority.trim()}`);
+    return { origin: 'registry', name: hostname.replace(/^\[|\]$/g, ''), scheme };
+  });
 }

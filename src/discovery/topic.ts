@@ -47,6 +47,13 @@ export class TopicOverlay implements Resolver {
     }
   }
 
+  /** The broker does not let us read the topic. */
+  refused(cause: Error): void {
+    this.#onFailure(
+      new FailoverError('ERR_DISCOVERY', `The topology topic cannot be read: ${cause.message}`, { cause }),
+    );
+  }
+
   async resolve(signal: AbortSignal): Promise<EndpointSet> {
     try {
       const set = await this.#base.resolve(signal);

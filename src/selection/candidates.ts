@@ -25,8 +25,8 @@ export interface CandidatesDeps {
   readonly health: HealthBook;
   /** Puts the endpoint first that a broker has sent us to. */
   readonly redirects: { order(ranked: readonly Endpoint[]): readonly Endpoint[] };
-  /** Whether this runtime can dial an endpoint at all. */
-  readonly canDial: (endpoint: Endpoint) => boolean;
+  /** Why an endpoint must not be dialed at all; `undefined` when it may. */
+  readonly refusal: (endpoint: Endpoint) => string | undefined;
   readonly clientId: () => string;
   readonly clock: Clock;
   readonly random: Random;
@@ -73,12 +73,12 @@ export class Candidates {
 
   /** The first by placement that this runtime can dial, whatever its state: what `status()` calls home. */
   home(): Endpoint | undefined {
-    return this.ranking().find(this.#deps.canDial);
+    return this.ranking().find((endpoint) => !this.#deps.refusal(endpoint));
   }
 
   /** The endpoints that this runtime can dial, by placement; first the one that a broker has sent us to. */
   dialable(): readonly Endpoint[] {
-    return this.#deps.redirects.order(this.ranking().filter(this.#deps.canDial));
+    return this.#deps.redirects.order(this.ranking().filter((endpoint) => !this.#deps.refusal(endpoint)));
   }
 
   /** Where this client would be, given a free choice: eligible endpoints, of which ejected ones may be back soon. */
@@ -161,10 +161,10 @@ export class Candidates {
 
   /** State and reason of an endpoint, the strongest first: what cannot be used, the operator's word, health, fullness. */
   view(endpoint: Endpoint): HealthView {
-    const { health, canDial } = this.#deps;
-    const { id, scheme, state } = endpoint;
-    if (!canDial(endpoint))
-      return { state: 'unusable', reason: `this runtime cannot dial ${scheme}:`, retryAt: null };
+    const { health, refusal } = this.#deps;
+    const { id, state } = endpoint;
+    const refused = refusal(endpoint);
+    if (refused !== undefined) return { state: 'unusable', reason: refused, retryAt: null };
     const view = health.view(id);
     if (view.state === 'unusable') return view;
     if (state !== 'up') return { state, reason: `the list says that it is ${state}`, retryAt: null };
@@ -189,10 +189,10 @@ export class Candidates {
 
   /** The endpoints that can be used at all, in the order of one client; ejection has no part in it. */
   #ordered({ clientId, sparesYoung, remark }: Purpose): readonly Endpoint[] {
-    const { watcher, canDial, redirects, clock } = this.#deps;
+    const { watcher, refusal, redirects, clock } = this.#deps;
     const available = new Set<Endpoint>();
     const fit = this.ranking(clientId).filter((endpoint) => {
-      if (!canDial(endpoint)) return false;
+      if (refusal(endpoint) !== undefined) return false;
       const { state } = this.view(endpoint);
       if (state === 'ejected') this.#recoveries.away(endpoint.id);
       else if (!INELIGIBLE.has(state) && !this.#full.hold(endpoint.id)) available.add(endpoint);

@@ -367,9 +367,6 @@ describe('our groups', () => {
       [{ outbox: { store: 'x' } }, 'outbox.store'],
       [{ outbox: { codec: {} } }, 'outbox.codec'],
       [{ outbox: { dedupId: true } }, 'outbox.dedupId'],
-      [{ discovery: { topic: 't' } }, 'discovery.topic'],
-      [{ discovery: { lastKnownGood: 'x' } }, 'discovery.lastKnownGood'],
-      [{ discovery: { maxEndpoints: 3 } }, 'discovery.maxEndpoints'],
     ];
     for (const [options, name] of later)
       assert.match(

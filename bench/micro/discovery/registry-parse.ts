@@ -72,6 +72,7 @@ function watcherOf(size: number): (round: number) => Promise<unknown> {
         toEndpointSet(readDocument(recognise(parseJson(text), {}).document), {
           schemes: SCHEMES,
           ttlMs: 1_000,
+          origin: 'registry',
         }),
     },
     clock,

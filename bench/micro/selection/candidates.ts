@@ -106,7 +106,7 @@ async function world(size: number, isTroubled: boolean): Promise<() => unknown> 
     zone: 'zone-1',
     health,
     redirects: { order: (ranked) => ranked },
-    canDial: () => true,
+    refusal: () => undefined,
     clientId: () => `meter-${next}`,
     clock,
     random,

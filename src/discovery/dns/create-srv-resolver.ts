@@ -23,7 +23,6 @@ export interface SrvDeps {
   readonly refreshMs?: number | undefined;
   /** Replaces the parent-domain rule when given (R25). */
   readonly allowedHosts?: readonly string[] | undefined;
-  readonly log: (message: string) => void;
 }
 
 /** Milliseconds that an answer holds at least, whatever its TTL says (R16). */
@@ -38,14 +37,14 @@ export function createSrvResolver(
   { scheme, domain, service, path }: Extract<ParsedBrokers, { kind: 'srv' }>,
   deps: SrvDeps,
 ): Resolver {
-  const { clock, allowedHosts, log, refreshMs = MIN_TTL_MS } = deps;
+  const { clock, allowedHosts, refreshMs = MIN_TTL_MS } = deps;
   const name = srvName(service, domain);
   // The configured domain, wherever aliases lead (R26).
   const configured = name.split('.').slice(2).join('.');
   const allowed = (host: string) => (allowedHosts ? matches(allowedHosts, host) : isUnder(configured, host));
   const minTtlMs = Math.min(refreshMs, MIN_TTL_MS);
   const source = { name, scheme, path };
-  return new SrvResolver(source, { query: createQuery(deps), allowed, clock, log, minTtlMs });
+  return new SrvResolver(source, { query: createQuery(deps), allowed, clock, minTtlMs });
 }
 
 function createQuery({ clock, fetch, dns, servers, doh }: SrvDeps): DnsQuery {

@@ -13,8 +13,6 @@ export interface SrvResolverDeps {
   readonly clock: Clock;
   /** Milliseconds that an answer holds at least. */
   readonly minTtlMs: number;
-  /** Told of each record that is left out. */
-  readonly log: (message: string) => void;
 }
 
 /** Milliseconds that NXDOMAIN and "no SRV records" are believed (RFC 2308 §5, R20). */
@@ -32,6 +30,8 @@ export class SrvResolver implements Resolver {
   readonly #deps: SrvResolverDeps;
   #held: { readonly error: FailoverError; readonly until: number } | undefined;
   #failures = 0;
+  /** Whether there ever was a list. */
+  #hasList = false;
 
   constructor(source: SrvSource, deps: SrvResolverDeps) {
     this.#source = source;
@@ -46,9 +46,12 @@ export class SrvResolver implements Resolver {
     try {
       const set = await this.#ask(signal);
       this.#failures = 0;
+      this.#hasList = true;
       return set;
     } catch (cause) {
       signal.throwIfAborted();
+      if (this.#hasList && cause instanceof DnsFailure && cause.reason === 'service-unavailable')
+        return this.#closed(cause);
       const error = this.#error(cause);
       this.#held = { error, until: clock.now() + this.#holdMs(cause) };
       throw error;
@@ -56,13 +59,18 @@ export class SrvResolver implements Resolver {
   }
 
   async #ask(signal: AbortSignal): Promise<EndpointSet> {
-    const { query, allowed, log, minTtlMs } = this.#deps;
+    const { query, allowed, minTtlMs } = this.#deps;
     const { name } = this.#source;
     const answer = await query(name, signal);
     const { endpoints, ttlMs, dropped } = srvEndpoints(this.#source, answer, allowed);
-    for (const { target, reason } of dropped)
-      log(`SRV target ${JSON.stringify(target)} of ${name} is not used: ${reason}`);
-    return { endpoints, ttlMs: Math.max(ttlMs, minTtlMs), source: 'srv' };
+    const skipped = dropped.map(({ target, reason }) => `${JSON.stringify(target)}: ${reason}`);
+    return { endpoints, ttlMs: Math.max(ttlMs, minTtlMs), source: 'srv', skipped };
+  }
+
+  /** The operator has closed the service: live links stay, and nothing new is dialed until a later answer (R10). */
+  #closed({ message, ttlMs = 0 }: DnsFailure): EndpointSet {
+    const holdMs = Math.max(ttlMs, this.#deps.minTtlMs);
+    return { endpoints: [], empty: true, source: 'srv', ttlMs: holdMs, skipped: [message] };
   }
 
   #error(cause: unknown): FailoverError {

@@ -7,12 +7,11 @@ import type { DocumentNode, NodeDocument } from './document.js';
 export interface SetContext {
   /** Schemes that this runtime can dial and that policy allows. */
   readonly schemes: ReadonlySet<Scheme>;
-  /** Milliseconds until the source is asked again. */
-  readonly ttlMs: number;
+  /** Milliseconds that the answer holds; without, for ever. */
+  readonly ttlMs: number | undefined;
+  /** Where the document came from: `origin` of the endpoints, and `source` of the set. */
+  readonly origin: 'registry' | 'topic';
 }
-
-/** `source` of the sets made here. */
-const SOURCE = 'registry';
 
 /**
  * One endpoint for each node that has a URL for us: the first whose scheme may be used (R44). The node's id is the
@@ -20,12 +19,12 @@ const SOURCE = 'registry';
  *
  * @throws Error when there is no endpoint and the document did not say so.
  */
-export function toEndpointSet(document: NodeDocument, { schemes, ttlMs }: SetContext): EndpointSet {
+export function toEndpointSet(document: NodeDocument, { schemes, ttlMs, origin }: SetContext): EndpointSet {
   const endpoints: Endpoint[] = [];
   const skipped = [...document.skipped];
   const loads = new Map<string, number>();
   for (const node of document.nodes) {
-    const endpoint = firstUsable(node, schemes);
+    const endpoint = firstUsable(node, schemes, origin);
     if (!endpoint) skipped.push(`${node.id}: no URL with a scheme that may be used here`);
     else {
       endpoints.push(endpoint);
@@ -36,12 +35,12 @@ export function toEndpointSet(document: NodeDocument, { schemes, ttlMs }: SetCon
   const { revision, generatedAt, spreadMs } = document;
   return {
     endpoints,
-    source: SOURCE,
-    ttlMs,
+    source: origin,
     loads,
     confirmShrink: true,
     ...(document.empty && endpoints.length === 0 ? { empty: true } : {}),
     ...(skipped.length === 0 ? {} : { skipped }),
+    ...(ttlMs === undefined ? {} : { ttlMs }),
     ...(revision === undefined ? {} : { revision }),
     ...(generatedAt === undefined ? {} : { generatedAt }),
     ...(spreadMs === undefined ? {} : { spreadMs }),
@@ -54,6 +53,7 @@ const NODE_URL = /^([a-z]+):\/\/([^/?#@,\\\s]+)([/?][^#\s]*)?$/i;
 function firstUsable(
   { urls, load: _, ...place }: DocumentNode,
   schemes: ReadonlySet<Scheme>,
+  origin: SetContext['origin'],
 ): Endpoint | undefined {
   for (const url of urls) {
     const [, name = '', authority = '', path = ''] = NODE_URL.exec(url) ?? [];
@@ -61,7 +61,7 @@ function firstUsable(
     if (!scheme || !schemes.has(scheme)) continue;
     try {
       const address = { scheme, authority, path: path.replace(/^\?/, '/?') };
-      return createEndpoint({ ...place, ...address, origin: 'registry' }, 'urls');
+      return createEndpoint({ ...place, ...address, origin }, 'urls');
     } catch {
       // Not a host and port: as good as no URL.
     }

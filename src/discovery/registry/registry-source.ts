@@ -134,7 +134,8 @@ export class RegistrySource {
   #toSet(document: NodeDocument, headers: Headers | undefined): EndpointSet {
     const { bounds, schemes } = this.#deps;
     const { maxAgeMs, noStore } = headers ? freshness(headers) : PUSHED;
-    const set = toEndpointSet(document, { schemes, ttlMs: pollAfterMs(document.ttl, maxAgeMs, bounds) });
+    const ttlMs = pollAfterMs(document.ttl, maxAgeMs, bounds);
+    const set = toEndpointSet(document, { schemes, ttlMs, origin: 'registry' });
     return noStore ? { ...set, storable: false } : set;
   }
 

@@ -71,7 +71,7 @@ async function connected(ids = 'abc') {
     clock,
     random,
     events,
-    canDial: ({ id }) => id !== 'x',
+    refusal: ({ id }) => (id === 'x' ? 'not from here' : undefined),
     options,
   });
   core.writePacket = ({ cmd }) => log.push(cmd);

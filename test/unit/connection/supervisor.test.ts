@@ -27,7 +27,7 @@ interface Setup extends Partial<SupervisorOptions> {
   /** Answers discovery instead of the list `ids`. */
   readonly resolve?: (signal: AbortSignal) => Promise<EndpointSet>;
   readonly refreshMs?: number;
-  readonly canDial?: (endpoint: Endpoint) => boolean;
+  readonly refusal?: (endpoint: Endpoint) => string | undefined;
   readonly provider?: CredentialsProvider;
   /** What `linkDown` says: whether something that we sent is suspected to have ended the link. */
   readonly suspected?: boolean;
@@ -37,7 +37,7 @@ function world({
   ids = 'abc',
   resolve,
   refreshMs,
-  canDial = () => true,
+  refusal = () => undefined,
   provider,
   suspected = false,
   ...given
@@ -91,7 +91,7 @@ function world({
     clock,
     random,
     events,
-    canDial,
+    refusal,
     options,
   });
   /** The transport in use. */
@@ -200,7 +200,7 @@ describe('the first connection', () => {
   });
 
   test('fails for a list that this runtime cannot dial, and tries again later', async () => {
-    const { clock, events, core, network, supervisor } = world({ canDial: () => false });
+    const { clock, events, core, network, supervisor } = world({ refusal: () => 'not from here' });
     supervisor.start('test');
     await clock.advance(0);
     assert.deepEqual([core.log, network.log], [['close', 'error ERR_NO_ENDPOINT'], []]);

@@ -47,6 +47,12 @@ describe('hosts', () => {
       ['127.0.0.1', '127.0.0.2', 'localhost', '[::1]'],
       ['10.0.0.5'],
     ],
+    [
+      'registry+https://[2001:db8::1],r.example.com/n',
+      'registry',
+      ['[2001:db8::1]', 'n.example.com'],
+      ['x.org'],
+    ],
     [['mqtts://seed.example.com'], 'topic', ['seed.example.com', 'n1.example.com'], ['evil.com']],
   ] as const) {
     test(`from ${JSON.stringify(brokers)} must belong to it`, () => {
@@ -78,6 +84,12 @@ describe('schemes', () => {
     for (const [brokers, origin, host] of [
       [SRV, 'srv', 'n1.iot.example.com'],
       [REGISTRY, 'registry', 'n1.example.com'],
+      [
+        'registry+https://[2001:db8::1],r.example.com/n',
+        'registry',
+        ['[2001:db8::1]', 'n.example.com'],
+        ['x.org'],
+      ],
       [['mqtts://seed.example.com'], 'topic', 'n1.example.com'],
     ] as const) {
       for (const scheme of ['mqtt', 'ws'] as const) {
@@ -97,6 +109,8 @@ describe('schemes', () => {
       rules(['mqtt://seed.example.com']).refusal(from('topic', 'n.example.com', 'mqtt')),
       undefined,
     );
+    const asked = rules('registry+https://r.example.com/v1#scheme=mqtt');
+    assert.equal(asked.refusal(from('registry', 'n.example.com', 'mqtt')), undefined);
     const local = rules('registry+http://127.0.0.1:8080/n');
     assert.equal(local.refusal(from('registry', '127.0.0.1', 'mqtt')), undefined);
   });

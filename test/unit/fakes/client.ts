@@ -55,7 +55,7 @@ export function clientOf({
     clock,
     random,
     events,
-    canDial: () => true,
+    refusal: () => undefined,
     options: {
       minMs: 1_000,
       baseMs: 2_000,

@@ -72,5 +72,5 @@ export function registryWorld(given: Partial<RegistryWorld> = {}): RegistryWorld
 export function resolverDeps(given: Partial<RegistryWorld> = {}): ResolverDeps {
   const registry = registryWorld(given);
   const { clock, fetch } = registry;
-  return { clock, registry, srv: { clock, fetch, log: () => {} } };
+  return { clock, registry, srv: { clock, fetch } };
 }

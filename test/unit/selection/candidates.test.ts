@@ -50,7 +50,7 @@ async function world(endpoints: readonly Endpoint[], setup: Setup = {}, extra: P
     redirects: {
       order: (ranked) => [...ranked].sort((a, b) => Number(b.id === first) - Number(a.id === first)),
     },
-    canDial: ({ scheme }) => scheme !== 'wss',
+    refusal: ({ scheme }) => (scheme === 'wss' ? 'this runtime cannot dial wss:' : undefined),
     clientId: () => clientId,
     clock,
     random,

@@ -24,7 +24,6 @@ const answer = (...records: DnsRecord[]): DnsAnswer => ({
 
 function world() {
   const clock = new VirtualClock();
-  const log: string[] = [];
   const asked: string[] = [];
   const script: { next: () => Promise<DnsAnswer> } = { next: async () => answer(record('a.test')) };
   const resolver = new SrvResolver(
@@ -36,28 +35,37 @@ function world() {
       },
       allowed: (host) => !host.includes('evil'),
       clock,
-      log: (message) => log.push(message),
       minTtlMs: 60_000,
     },
   );
-  return { clock, log, asked, script, resolver };
+  return { clock, asked, script, resolver };
 }
 
 describe('an SRV source', () => {
-  test('gives endpoints with the TTL of the answer, and logs what it leaves out (R11, R24)', async () => {
-    const { resolver, script, log } = world();
+  test('gives endpoints with the TTL of the answer, and tells what it leaves out (R11, R24)', async () => {
+    const { resolver, script } = world();
     script.next = async () => answer(record('a.test', 90_000), record('evil.test'));
-    const { endpoints, source, ttlMs } = await resolver.resolve(never);
+    const { endpoints, source, ttlMs, skipped } = await resolver.resolve(never);
     assert.deepEqual([endpoints.map(({ id }) => id), source, ttlMs], [['a.test:1883'], 'srv', 90_000]);
-    assert.deepEqual(log, [
-      `SRV target "evil.test:1883" of ${NAME} is not used: the host is neither under the domain nor in allowedHosts`,
-    ]);
+    assert.deepEqual(skipped, ['"evil.test:1883": the host is neither under the domain nor in allowedHosts']);
   });
 
   test('holds an answer for a minute at least (R16)', async () => {
     const { resolver, script } = world();
     script.next = async () => answer(record('a.test', 5_000));
     assert.equal((await resolver.resolve(never)).ttlMs, 60_000);
+  });
+
+  test('is empty, and means it, when the operator closes a service that there was (R10)', async () => {
+    const { resolver, script } = world();
+    script.next = async () => answer(record('.', 90_000));
+    await assert.rejects(resolver.resolve(never), /decidedly not available/);
+    const again = world();
+    await again.resolver.resolve(never);
+    again.script.next = async () => answer(record('.', 90_000));
+    const { endpoints, empty, ttlMs, skipped } = await again.resolver.resolve(never);
+    assert.deepEqual([endpoints, empty, ttlMs], [[], true, 90_000]);
+    assert.match(String(skipped), /decidedly not available/);
   });
 
   test('fails with ERR_DISCOVERY that names the name, the server and what came', async () => {
@@ -128,7 +136,6 @@ describe('an SRV URL becomes a source', () => {
     createSrvResolver(parseBrokers(url) as Extract<ParsedBrokers, { kind: 'srv' }>, {
       clock: new VirtualClock(),
       fetch: () => assert.fail('no I/O before resolve()'),
-      log: () => {},
       ...deps,
     });
 

@@ -14,7 +14,8 @@ import { documentOf } from '../../fakes/registry-world.js';
 
 const ALL: ReadonlySet<Scheme> = new Set(['mqtt', 'mqtts', 'ws', 'wss']);
 const SECURE: ReadonlySet<Scheme> = new Set(['mqtts', 'wss']);
-const setOf = (json: unknown, schemes = SECURE) => toEndpointSet(readDocument(json), { schemes, ttlMs: 1 });
+const setOf = (json: unknown, schemes = SECURE) =>
+  toEndpointSet(readDocument(json), { schemes, ttlMs: 1, origin: 'registry' });
 
 const EXAMPLE = {
   schema: 'mqtt-nodes/1',
@@ -168,7 +169,7 @@ describe('a registry document', () => {
       .map((id) => `{"id":"${id}","urls":["mqtts://h"],"load":0.5,"__proto__":{"weight":9,"polluted":1}}`)
       .join(',')}]}`;
     const document = readDocument(parseJson(text));
-    const set = toEndpointSet(document, { schemes: SECURE, ttlMs: 1 });
+    const set = toEndpointSet(document, { schemes: SECURE, ttlMs: 1, origin: 'registry' });
     assert.deepEqual(
       set.endpoints.map(({ id, weight }) => [id, weight]),
       ids.map((id) => [id, 1]),
