@@ -84,12 +84,6 @@ describe('schemes', () => {
     for (const [brokers, origin, host] of [
       [SRV, 'srv', 'n1.iot.example.com'],
       [REGISTRY, 'registry', 'n1.example.com'],
-      [
-        'registry+https://[2001:db8::1],r.example.com/n',
-        'registry',
-        ['[2001:db8::1]', 'n.example.com'],
-        ['x.org'],
-      ],
       [['mqtts://seed.example.com'], 'topic', 'n1.example.com'],
     ] as const) {
       for (const scheme of ['mqtt', 'ws'] as const) {
