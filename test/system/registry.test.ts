@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import type { FailoverClient, FailoverEvents } from '../../src/index.js';
 import { client } from '../integration/world.js';
 import { aedesCluster } from '../support/aedes-cluster.js';
-import { freePort } from '../support/daemon.js';
+import { accepts, freePort } from '../support/daemon.js';
 import { collect, once, until } from '../support/events.js';
 import { answers, Program } from '../support/program.js';
 
@@ -107,6 +107,38 @@ describe('nginx', () => {
     made.connect();
     await until(() => known(made) === 'n1,n2', { what: 'the list' });
     assert.equal(made.status().discovery.revision, '1');
+  });
+});
+
+describe('BIND', () => {
+  test('serves the zone of the example, tiers and weights included', { timeout: 60_000 }, async () => {
+    const port = await freePort();
+    await using _ = await Program.start(
+      'named',
+      async (directory) => {
+        const config = await readFile(join(EXAMPLES, 'bind/named.conf'), 'utf8');
+        const own = config.replace('directory "."', `directory "${directory}"`).replaceAll('5353', `${port}`);
+        assert.notEqual(own, config);
+        await writeFile(join(directory, 'named.conf'), own);
+        const zone = await readFile(join(EXAMPLES, 'bind/example.test.zone'));
+        await writeFile(join(directory, 'example.test.zone'), zone);
+        return ['-g', '-c', join(directory, 'named.conf')];
+      },
+      { ready: () => accepts(port) },
+    );
+    await using made = client('mqtt+srv://example.test', {
+      selection: 'client-id',
+      manualConnect: true,
+      discovery: { dns: { servers: [`127.0.0.1:${port}`] } },
+    });
+    made.connect();
+    await once(made, 'topology');
+    const shown = made.status().endpoints.map(({ id, priority, weight }) => `${id} ${priority} ${weight}`);
+    assert.deepEqual(shown.sort(), [
+      'balancer.example.test:1883 9 0',
+      'n1.example.test:1883 0 2',
+      'n2.example.test:1883 0 1',
+    ]);
   });
 });
 
