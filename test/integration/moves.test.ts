@@ -315,6 +315,18 @@ describe('an endpoint that the operator takes away', () => {
   });
 });
 
+describe('zones', () => {
+  for (const selection of ['client-id', 'random', 'ordered'] as const) {
+    it(`put the endpoints of the client's own first with selection ${selection} (S4)`, async () => {
+      await using cluster = await aedesCluster(3);
+      const list = cluster.urls.map((url, i) => ({ url, id: `${i}`, zone: i === 2 ? 'here' : 'there' }));
+      await using device = client(list, { clientId: 'device', selection, zone: 'here' });
+      await once(device, 'connect');
+      assert.deepEqual([device.status().current, device.status().home], ['2', '2']);
+    });
+  }
+});
+
 describe('tiers', () => {
   it('take their clients home from the next one by the same rules (R167)', async () => {
     await using cluster = await aedesCluster(3);

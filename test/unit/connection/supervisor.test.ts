@@ -246,6 +246,22 @@ describe('draining and down endpoints', () => {
   });
 });
 
+describe('an endpoint that answers a probe after it was out', () => {
+  test('has just come back: reconnecting clients are let in one by one (R136)', async () => {
+    const { clock, network, supervisor } = world({ ids: 'ab' });
+    network.answer('a', refused);
+    supervisor.start('test');
+    await clock.advance(0);
+    supervisor.probed('a', false);
+    const reason = () => supervisor.candidates.explain()[0]?.reason;
+    assert.equal(reason(), 'a probe failed');
+    supervisor.probed('a', true);
+    assert.equal(reason(), 'it has just come back, and takes its clients one by one');
+    await clock.advance(60_000);
+    assert.equal(reason(), 'a probe succeeded');
+  });
+});
+
 describe('failed passes', () => {
   test('wait longer each time, for the pass and not for each endpoint (R145), until one works', async () => {
     const { clock, events, core, network, supervisor } = world({ ids: 'ab' });
