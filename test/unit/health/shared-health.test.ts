@@ -159,6 +159,24 @@ describe('clients of one process', () => {
     assert.deepEqual(join().states(), ['c ejected']);
   });
 
+  test('do not pass the word of one client on to a new one as that of two', () => {
+    const { join } = world();
+    const one = join();
+    for (let n = 0; n < 10; n += 1) one.book.failed('a', 'refused', 'node');
+    assert.deepEqual(join().states(), ['a suspect']);
+  });
+
+  test('forget how often a node was ejected when that is long ago', async () => {
+    const { clock, join } = world();
+    const { book } = join();
+    for (const afterMs of [0, 30_000, 160_001]) {
+      await clock.advance(afterMs);
+      book.failed('a', 'refused', 'node');
+      book.failed('a', 'refused', 'node');
+    }
+    assert.equal(book.view('a').retryAt, clock.wallNow() + 30_000);
+  });
+
   test('hear nothing while they are ended, and ask again when they return', () => {
     const { join } = world();
     const [one, two, ended] = [join(), join(), join()];
