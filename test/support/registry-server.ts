@@ -12,7 +12,12 @@ export type Handler = (request: IncomingMessage, response: ServerResponse) => vo
 
 export class RegistryServer implements AsyncDisposable {
   /** Every request, in order. */
-  readonly requests: { url: string; headers: IncomingMessage['headers']; status: () => number }[] = [];
+  readonly requests: {
+    method: string;
+    url: string;
+    headers: IncomingMessage['headers'];
+    status: () => number;
+  }[] = [];
   /** Replaces what the server does, until it is `undefined` again. */
   handler: Handler | undefined;
   /** Sent with every document. */
@@ -64,6 +69,7 @@ export class RegistryServer implements AsyncDisposable {
 
   #serve(request: IncomingMessage, response: ServerResponse): void {
     this.requests.push({
+      method: request.method ?? '',
       url: request.url ?? '',
       headers: request.headers,
       status: () => response.statusCode,

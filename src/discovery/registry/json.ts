@@ -18,10 +18,10 @@ export function parseJson(text: string): unknown {
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
-/** `[` and `{`. */
-const OPENING: ReadonlySet<number> = new Set([0x5b, 0x7b]);
-/** `]` and `}`. */
-const CLOSING: ReadonlySet<number> = new Set([0x5d, 0x7d]);
+const OPEN_ARRAY = 0x5b;
+const OPEN_OBJECT = 0x7b;
+const CLOSE_ARRAY = 0x5d;
+const CLOSE_OBJECT = 0x7d;
 
 function nestsDeeperThan(text: string, max: number): boolean {
   let depth = 0;
@@ -32,10 +32,10 @@ function nestsDeeperThan(text: string, max: number): boolean {
       if (code === BACKSLASH) at += 1;
       else if (code === QUOTE) quoted = false;
     } else if (code === QUOTE) quoted = true;
-    else if (OPENING.has(code)) {
+    else if (code === OPEN_ARRAY || code === OPEN_OBJECT) {
       depth += 1;
       if (depth > max) return true;
-    } else if (CLOSING.has(code)) depth -= 1;
+    } else if (code === CLOSE_ARRAY || code === CLOSE_OBJECT) depth -= 1;
   }
   return false;
 }
