@@ -87,7 +87,7 @@ export function compareReply(query: Uint8Array, reply: Uint8Array): 'exact' | 'c
     const theirs = reply[at] as number;
     if (ours === theirs) continue;
     // Type, class and label lengths are no letters: only the name can differ in case.
-    if (lower(ours) !== lower(theirs) || at >= end - 4) return 'no';
+    if (lower(ours) !== lower(theirs)) return 'no';
     same = false;
   }
   return same ? 'exact' : 'case';
@@ -163,7 +163,7 @@ const LAYOUT: Readonly<Record<number, { before: number; names: number; after: nu
 
 function checkData(names: NameWalker, type: number, start: number, end: number): void {
   const { before, names: count, after } = LAYOUT[type] as (typeof LAYOUT)[number];
-  let at = (start as number) + before;
+  let at = start + before;
   for (let i = 0; i < count; i += 1) {
     if (at >= end) throw malformed('the data of a record is too short');
     at = names.end(at);
