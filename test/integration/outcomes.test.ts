@@ -215,7 +215,7 @@ function isBack({ made, first, second }: Pair): boolean {
 }
 
 /** Real milliseconds by which the first CONNECT may arrive late, or a timer fire early. */
-const SLACK_MS = 30;
+const SLACK_MS = 80;
 
 describe('an accepted connection ended by DISCONNECT with', { concurrency: 4 }, () => {
   for (const row of rowsOf('disconnect')) {
