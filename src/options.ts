@@ -5,7 +5,7 @@ import type { BrokersInput } from './brokers.js';
 import type { OverflowPolicy } from './delivery/outbox.js';
 import type { OverrideContainer } from './di/tokens.js';
 import type { CredentialsProvider } from './dial/credentials.js';
-import { parseDohUrl } from './discovery/dns/doh.js';
+import { parseDohUrl } from './discovery/dns/doh-url.js';
 import { parseDnsServer } from './discovery/dns/server-address.js';
 import { checkAllowedHosts } from './discovery/host-policy.js';
 import type { RegistryOptions } from './discovery/registry/create-registry-resolver.js';

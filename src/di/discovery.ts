@@ -5,7 +5,6 @@ import { capped } from '../discovery/capped.js';
 import { createResolver, type ResolverDeps } from '../discovery/create-resolver.js';
 import { LastKnownGood } from '../discovery/last-known-good.js';
 import { RefusalReport } from '../discovery/refusal-report.js';
-import { readTopology } from '../discovery/registry/read-topology.js';
 import { sourceKey } from '../discovery/source-key.js';
 import { TopicOverlay } from '../discovery/topic.js';
 import { TopologyTopic } from '../discovery/topology-topic.js';
@@ -46,7 +45,10 @@ export function registerDiscovery(
   register(own.topicOverlay, (c) => {
     const { schemes } = part(c, tokens.network);
     const clock = part(c, tokens.clock);
-    const read = (payload: Uint8Array) => readTopology(payload, schemes);
+    const read = async (payload: Uint8Array) => {
+      const { readTopology } = await import('../discovery/registry/read-topology.js');
+      return readTopology(payload, schemes);
+    };
     return new TopicOverlay(part(c, tokens.resolver), read, () => clock.now());
   });
   register(own.topologyTopic, (c) => {

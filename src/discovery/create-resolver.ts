@@ -2,9 +2,12 @@
 import { type ParsedBrokers, parseBrokerList } from '../brokers.js';
 import type { Clock } from '../platform/ports.js';
 import { FallbackResolver, UnionResolver } from './composite.js';
-import { createSrvResolver, type SrvDeps } from './dns/create-srv-resolver.js';
+import { checkSrv } from './dns/check-srv.js';
+import type { SrvDeps } from './dns/create-srv-resolver.js';
 import { inTime } from './in-time.js';
-import { createRegistryResolver, type RegistryWorld } from './registry/create-registry-resolver.js';
+import { lazy } from './lazy.js';
+import type { RegistryWorld } from './registry/create-registry-resolver.js';
+import { readTargets } from './registry/target.js';
 import type { EndpointSet, Resolver } from './resolver.js';
 
 /** What the sources need beside what the user wrote for `brokers`. */
@@ -13,6 +16,9 @@ export interface ResolverDeps {
   readonly srv: SrvDeps;
   readonly registry: RegistryWorld;
 }
+
+/** Share by which the polls of a registry vary (R53). */
+const POLL_JITTER = 0.2;
 
 /**
  * Makes the resolver for `brokers`. No I/O.
@@ -37,9 +43,17 @@ export function createResolver(brokers: ParsedBrokers, deps: ResolverDeps): Reso
       return inTime({ resolve }, deps.clock);
     }
     case 'srv':
-      return createSrvResolver(brokers, deps.srv);
+      checkSrv(brokers, deps.srv);
+      return lazy(async () => {
+        const { createSrvResolver } = await import('./dns/create-srv-resolver.js');
+        return createSrvResolver(brokers, deps.srv);
+      });
     case 'registry':
-      return createRegistryResolver(brokers.url, deps.registry);
+      readTargets(brokers.url, deps.registry);
+      return lazy(async () => {
+        const { createRegistryResolver } = await import('./registry/create-registry-resolver.js');
+        return createRegistryResolver(brokers.url, deps.registry);
+      }, POLL_JITTER);
     case 'composite': {
       const sources = brokers.sources.map((source) => createResolver(source, deps));
       return brokers.mode === 'union' ? new UnionResolver(sources) : new FallbackResolver(sources);

@@ -2,8 +2,8 @@
 import { FailoverError } from '../errors.js';
 import type { EndpointSet, Resolver } from './resolver.js';
 
-/** Reads the payload of the topic; throws for what is no valid document. */
-export type ReadTopology = (payload: Uint8Array) => EndpointSet;
+/** Reads the payload of the topic; rejects for what is no valid document. */
+export type ReadTopology = (payload: Uint8Array) => Promise<EndpointSet>;
 
 /**
  * A source whose answers are replaced by a newer document of the topic.
@@ -17,6 +17,8 @@ export class TopicOverlay implements Resolver {
   readonly #read: ReadTopology;
   readonly #now: () => number;
   #topic: { readonly set: EndpointSet; readonly at: number } | undefined;
+  /** Messages so far. */
+  #messages = 0;
   #onChange: (set: EndpointSet) => void = () => {};
   #onFailure: (error: unknown) => void = () => {};
 
@@ -28,13 +30,17 @@ export class TopicOverlay implements Resolver {
   }
 
   /** A message on the topic; an empty one takes the document back, as it does with retained messages. */
-  received(payload: Uint8Array): void {
+  async received(payload: Uint8Array): Promise<void> {
+    this.#messages += 1;
+    const message = this.#messages;
     if (payload.length === 0) {
       this.#topic = undefined;
       return;
     }
     try {
-      const set = this.#read(payload);
+      const set = await this.#read(payload);
+      // A later message was read sooner.
+      if (message !== this.#messages) return;
       if (set.endpoints.length === 0) throw new Error('the document has no usable endpoints');
       if (this.#topic && isOlder(set, this.#topic.set)) return;
       this.#topic = { set, at: this.#now() };

@@ -38,7 +38,7 @@ export class TopologyTopic {
    */
   received(topic: string, payload: Uint8Array): boolean {
     if (topic !== this.#deps.topic) return false;
-    this.#deps.overlay.received(payload);
+    void this.#deps.overlay.received(payload);
     return !this.#deps.isWanted(topic);
   }
 }

@@ -1,12 +1,11 @@
 /** From an SRV URL and the options to its resolver. */
 import type { ParsedBrokers } from '../../brokers.js';
-import { FailoverError } from '../../errors.js';
 import type { Clock, DnsServer, DnsTransport, Fetch } from '../../platform/ports.js';
 import { isUnder, matches } from '../host-policy.js';
 import type { Resolver } from '../resolver.js';
+import { checkSrv } from './check-srv.js';
 import type { DnsQuery } from './dns-query.js';
 import { DohResolver } from './doh.js';
-import { srvName } from './srv-name.js';
 import { SrvResolver } from './srv-resolver.js';
 import { StubResolver } from './stub-resolver.js';
 
@@ -38,7 +37,7 @@ export function createSrvResolver(
   deps: SrvDeps,
 ): Resolver {
   const { clock, allowedHosts, refreshMs = MIN_TTL_MS } = deps;
-  const name = srvName(service, domain);
+  const name = checkSrv({ service, domain }, deps);
   // The configured domain, wherever aliases lead (R26).
   const configured = name.split('.').slice(2).join('.');
   const allowed = (host: string) => (allowedHosts ? matches(allowedHosts, host) : isUnder(configured, host));
@@ -52,12 +51,6 @@ function createQuery({ clock, fetch, dns, servers, doh }: SrvDeps): DnsQuery {
     const resolver = new DohResolver({ url: doh, fetch, clock });
     return (name, signal) => resolver.query(name, signal);
   }
-  if (!dns) {
-    throw new FailoverError(
-      'ERR_OPTION',
-      'Option `discovery.dns.doh` must be given for SRV discovery here: a browser cannot ask DNS servers, and no public one is asked unless you name it',
-    );
-  }
-  const resolver = new StubResolver({ dns, clock, servers });
+  const resolver = new StubResolver({ dns: dns as DnsTransport, clock, servers });
   return (name, signal) => resolver.query(name, signal);
 }

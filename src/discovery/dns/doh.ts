@@ -1,5 +1,4 @@
 /** DNS over HTTPS (RFC 8484): the only way to the DNS that a page has. */
-import { optionError } from '../../errors.js';
 import type { Clock, Fetch } from '../../platform/ports.js';
 import { withDeadline } from './deadline.js';
 import { type DnsMessage, finalAnswer, loadDecoder } from './decode.js';
@@ -18,30 +17,6 @@ const MAX_BODY_BYTES = 64 * 1024;
 /** Characters of a URL that every server and proxy takes. */
 const MAX_GET_URL = 2_048;
 const MEDIA_TYPE = 'application/dns-message';
-const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
-
-/**
- * Reads option `discovery.dns.doh`. Plain `http` is for this machine only: names and answers would be anybody's.
- *
- * @throws {@link FailoverError} `ERR_OPTION`.
- */
-export function parseDohUrl(text: string): URL {
-  const expected = 'an https URL such as https://dns.example.com/dns-query (http only on loopback)';
-  let url: URL;
-  try {
-    url = new URL(text);
-  } catch {
-    throw optionError('discovery.dns.doh', expected, text);
-  }
-  const allowed = url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.test(url.hostname));
-  if (!allowed) throw optionError('discovery.dns.doh', expected, text);
-  if (url.username || url.password) {
-    // `fetch` refuses such URLs.
-    throw optionError('discovery.dns.doh', 'a URL without user info', text);
-  }
-  url.hash = '';
-  return url;
-}
 
 /**
  * Asks one DoH server.

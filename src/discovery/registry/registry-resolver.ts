@@ -30,8 +30,6 @@ interface Subscription {
  * failures, whoever asks: however often the client looks for a broker, the registry is not the one to pay.
  */
 export class RegistryResolver implements Resolver {
-  /** ±20 % (R53). */
-  readonly refreshJitter = 0.2;
   readonly #deps: RegistryResolverDeps;
   /** Index of the source to ask first. */
   #first: number | undefined;

@@ -26,7 +26,7 @@ function world(base: Partial<EndpointSet> | undefined = { endpoints: [endpoint('
       source.forgotten += 1;
     },
   };
-  const read = (payload: Uint8Array): EndpointSet => {
+  const read = async (payload: Uint8Array): Promise<EndpointSet> => {
     const { ids, ...rest } = JSON.parse(Buffer.from(payload).toString());
     return { endpoints: ids.map((id: string) => endpoint(id)), source: 'topic', ...rest };
   };
@@ -58,24 +58,24 @@ describe('topology over MQTT', () => {
   test('replaces what the source says, at once and from then on', async () => {
     const { ids, pushed, say } = world();
     assert.equal(await ids(), 'seed');
-    say({ ids: ['a', 'b'] });
+    await say({ ids: ['a', 'b'] });
     assert.deepEqual(pushed, ['a,b']);
     assert.equal(await ids(), 'a,b');
   });
 
   test('stands in for a source that fails', async () => {
     const { ids, say, source } = world();
-    say({ ids: ['a'] });
+    await say({ ids: ['a'] });
     source.answer = undefined;
     assert.equal(await ids(), 'a');
   });
 
   test('gives way to a document that was made later, and to no older one', async () => {
     const { ids, pushed, say, source } = world({ endpoints: [endpoint('registry')], generatedAt: 200 });
-    say({ ids: ['old'], generatedAt: 100 });
+    await say({ ids: ['old'], generatedAt: 100 });
     assert.equal(await ids(), 'registry');
-    say({ ids: ['new'], generatedAt: 300 });
-    say({ ids: ['late'], generatedAt: 250 });
+    await say({ ids: ['new'], generatedAt: 300 });
+    await say({ ids: ['late'], generatedAt: 250 });
     assert.equal(await ids(), 'new');
     source.push({ endpoints: [endpoint('newest')], source: 'base', generatedAt: 400 });
     source.push({ endpoints: [endpoint('stale')], source: 'base', generatedAt: 299 });
@@ -84,33 +84,39 @@ describe('topology over MQTT', () => {
 
   test('ends with its TTL, with an empty message, and with a re-bootstrap', async () => {
     const { ids, overlay, say, source, wait } = world();
-    say({ ids: ['a'], ttlMs: 1_000 });
+    await say({ ids: ['a'], ttlMs: 1_000 });
     wait(999);
     assert.equal(await ids(), 'a');
     wait(1);
     assert.equal(await ids(), 'seed');
-    say({ ids: ['b'] });
-    say('');
+    await say({ ids: ['b'] });
+    await say('');
     assert.equal(await ids(), 'seed');
-    say({ ids: ['c'] });
+    await say({ ids: ['c'] });
     overlay.rebootstrap();
     assert.deepEqual([await ids(), source.forgotten], ['seed', 1]);
   });
 
+  test('heeds the last of several messages, whichever is read first', async () => {
+    const { ids, say } = world();
+    await Promise.all([say({ ids: ['first'] }), say({ ids: ['second'] })]);
+    assert.equal(await ids(), 'second');
+  });
+
   test('ignores what is no document, and says so', async () => {
     const { failures, ids, pushed, say } = world();
-    say('<html>');
-    say({ ids: [] });
+    await say('<html>');
+    await say({ ids: [] });
     assert.equal(await ids(), 'seed');
     assert.deepEqual(pushed, []);
     assert.equal(failures.length, 2);
     assert.match(String(failures[1]), /topology topic was ignored: .*no usable endpoints/);
   });
 
-  test('is quiet after the client has ended', () => {
+  test('is quiet after the client has ended', async () => {
     const { abort, pushed, say } = world();
     abort.abort();
-    say({ ids: ['a'] });
+    await say({ ids: ['a'] });
     assert.deepEqual(pushed, []);
   });
 
