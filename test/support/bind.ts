@@ -6,7 +6,7 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { Daemon, freePort } from './daemon.js';
+import { daemon, freePort } from './daemon.js';
 import { HOST } from './listener.js';
 
 const KEY = Buffer.from('a key for this test and no other').toString('base64');
@@ -43,7 +43,7 @@ zone "${zone}" { type primary; file "zone.db"; allow-update { key "test"; }; };
     '@ IN NS ns',
     `ns IN A ${HOST}`,
   ];
-  const daemon = await Daemon.start({
+  const server = await daemon({
     program: 'named',
     files: (directory) => ({
       'named.conf': config(directory),
@@ -56,7 +56,7 @@ zone "${zone}" { type primary; file "zone.db"; allow-update { key "test"; }; };
     address: `${HOST}:${port}`,
     dohPort,
     update: (...commands) => nsupdate([`server ${HOST} ${port}`, `zone ${zone}`, ...commands, 'send']),
-    [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
 }
 

@@ -4,14 +4,12 @@
  * The world it builds: a program in a fresh directory, with its configuration in it, that listens on a free port of
  * 127.0.0.1. Disposing of it ends the process and removes the directory.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import net from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { until } from './events.js';
 import { HOST } from './listener.js';
+import { Program } from './program.js';
 
 /** A port that was free a moment ago; many programs cannot be asked which one they chose. */
 export async function freePort(): Promise<number> {
@@ -44,53 +42,12 @@ export interface DaemonInit {
   readonly port: number;
 }
 
-export class Daemon implements AsyncDisposable {
-  readonly #process: ChildProcess;
-  readonly #directory: string;
-
-  private constructor(process: ChildProcess, directory: string) {
-    this.#process = process;
-    this.#directory = directory;
-  }
-
-  static async start({ program, files, args, port }: DaemonInit): Promise<Daemon> {
-    const directory = await mkdtemp(join(tmpdir(), `${program}-`));
+/** Starts a server with its configuration in a fresh directory; ready when it accepts connections. */
+export function daemon({ program, files, args, port }: DaemonInit): Promise<Program> {
+  const prepare = async (directory: string) => {
     for (const [name, content] of Object.entries(files(directory)))
       await writeFile(join(directory, name), content);
-    const child = spawn(program, args(directory), { stdio: ['ignore', 'pipe', 'pipe'] });
-    const daemon = new Daemon(child, directory);
-    let said = '';
-    for (const output of [child.stdout, child.stderr])
-      output?.on('data', (chunk) => {
-        said = `${said}${chunk}`.slice(-2_000);
-      });
-    let failed: Error | undefined;
-    child.once('error', (error) => {
-      failed = error;
-    });
-    try {
-      await until(
-        () => {
-          if (failed) throw new Error(`${program} did not start: ${failed.message}`);
-          if (child.exitCode !== null) throw new Error(`${program} ended with ${child.exitCode}: ${said}`);
-          return accepts(port);
-        },
-        { what: `${program} on port ${port}`, timeoutMs: 10_000 },
-      );
-    } catch (error) {
-      await daemon[Symbol.asyncDispose]();
-      throw error;
-    }
-    return daemon;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    const child = this.#process;
-    if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) {
-      const gone = once(child, 'exit');
-      child.kill('SIGKILL');
-      await gone;
-    }
-    await rm(this.#directory, { recursive: true, force: true });
-  }
+    return [...args(directory)];
+  };
+  return Program.start(program, prepare, { ready: () => accepts(port) });
 }

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { connect, type FailoverError, type FailoverEvents, type FailoverOptions } from '../../src/index.js';
 import { type Bind, bind } from '../support/bind.js';
-import { Daemon, freePort } from '../support/daemon.js';
+import { daemon, freePort } from '../support/daemon.js';
 import { once } from '../support/events.js';
 import { HOST } from '../support/listener.js';
 import { mosquitto } from '../support/mosquitto.js';
@@ -40,7 +40,7 @@ frontend doh
 backend bind9
   server b1 ${HOST}:${backendPort} proto h2
 `;
-  const daemon = await Daemon.start({
+  const server = await daemon({
     program: 'haproxy',
     files: () => ({ 'haproxy.cfg': config }),
     args: (directory) => ['-db', '-f', `${directory}/haproxy.cfg`],
@@ -48,7 +48,7 @@ backend bind9
   });
   return {
     url: `http://${HOST}:${port}/dns-query`,
-    [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
 }
 
@@ -151,13 +151,13 @@ describe('dnsmasq', () => {
         (_, i) => `srv-host=_mqtt._tcp.big.${ZONE},node-${i}.site-${i % 7}.${ZONE},${2000 + i},0,1`,
       ),
     ];
-    const daemon = await Daemon.start({
+    const server = await daemon({
       program: 'dnsmasq',
       files: () => ({ 'dnsmasq.conf': `${lines.join('\n')}\n` }),
       args: (directory) => ['-C', `${directory}/dnsmasq.conf`],
       port,
     });
-    return Object.assign(daemon, { address: `${HOST}:${port}` });
+    return Object.assign(server, { address: `${HOST}:${port}` });
   };
 
   it('leads to the broker, with priority and weight', async () => {
