@@ -8,6 +8,7 @@ import { srv } from '../support/dns-messages.js';
 import { dohServer } from '../support/doh-server.js';
 import { until } from '../support/events.js';
 import { browserPage } from '../support/page.js';
+import { RegistryServer } from '../support/registry-server.js';
 
 /** What the page has: the bundle's global, and what a test leaves there between two calls. */
 interface PageWindow {
@@ -111,7 +112,7 @@ describe('the bundle in Chromium', () => {
         }
         const blocked = await connectAsync(url, {
           clientId: 'page-6',
-          discovery: { dns: { doh: withoutCors }, allowedHosts },
+          discovery: { dns: { doh: withoutCors }, allowedHosts, lastKnownGood: false },
         }).then(
           () => 'no error',
           (error: Error) => error.message,
@@ -126,6 +127,28 @@ describe('the bundle in Chromium', () => {
     // A GET without a header that needs permission: no preflight (R36).
     assert.deepEqual(new Set(server.methods), new Set(['GET']));
     assert.deepEqual(opened.errors, []);
+  });
+
+  it('boots with the last good list while its registry is down', async () => {
+    await using cluster = await aedesCluster(1);
+    const port = cluster.at(0)?.wsPort ?? 0;
+    const document = {
+      schema: 'mqtt-nodes/1',
+      nodes: [{ id: 'n1', urls: [`ws://127.0.0.1:${port}`] }],
+    };
+    const registry = await RegistryServer.open(document);
+    registry.headers['access-control-allow-origin'] = '*';
+    await using opened = await browserPage();
+    const boot = (url: string) =>
+      opened.page.evaluate(async (brokers) => {
+        const client = await window.mqttFailover.connectAsync(brokers, { clientId: 'page-7' });
+        const { current, discovery } = client.status();
+        await client.endAsync();
+        return [current, discovery.source];
+      }, url);
+    assert.deepEqual(await boot(registry.url), ['n1', 'registry']);
+    await registry[Symbol.asyncDispose]();
+    assert.deepEqual(await boot(registry.url), ['n1', 'last-known-good']);
   });
 
   it('skips endpoints that a page cannot dial, and refuses a list of nothing else', async () => {
