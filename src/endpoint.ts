@@ -127,6 +127,7 @@ function parseAuthority(authority: string, scheme: Scheme, option: string): { ho
 
 /** Lets the URL parser of the platform do case, IDNA and IP forms; `http` because other schemes skip them. */
 function normaliseHost(host: string, option: string): string {
+  if (isPlainName(host)) return host;
   let parsed: string;
   try {
     parsed = new URL(`http://${host}`).hostname;
@@ -136,4 +137,12 @@ function normaliseHost(host: string, option: string): string {
   const bare = parsed.replace(/^\[|\]$/g, '').replace(/\.$/, '');
   if (bare === '' || bare.length > 253) throw optionError(option, 'a valid host name or IP address', host);
   return bare;
+}
+
+/** Whether the URL parser would return a name as it is. Most are such, and parsing is what a list of thousands costs. */
+function isPlainName(host: string): boolean {
+  if (host.length > 253 || !/^[a-z0-9.-]+$/.test(host) || host.includes('xn--')) return false;
+  const last = host.slice(host.lastIndexOf('.') + 1);
+  // A last label that begins with a digit may be part of an address.
+  return /^[a-z]/.test(last) && !host.startsWith('.') && !host.includes('..');
 }

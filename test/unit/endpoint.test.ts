@@ -1,6 +1,7 @@
 /** One address, one identity: however it is spelled, clients are placed alike (R128). */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import fc from 'fast-check';
 import { createEndpoint, type Scheme, toScheme } from '../../src/endpoint.js';
 import { isFailoverError } from '../../src/errors.js';
 
@@ -107,5 +108,33 @@ describe('toScheme', () => {
       undefined,
       undefined,
     ]);
+  });
+});
+
+describe('the short way for plain names', () => {
+  test('gives what the URL parser gives', () => {
+    const label = fc.stringMatching(/^[a-z0-9-]{1,8}$/);
+    const name = fc.array(label, { minLength: 1, maxLength: 4 }).map((labels) => labels.join('.'));
+    fc.assert(
+      fc.property(
+        fc.oneof(name, fc.constantFrom('a', 'localhost', '1', '0x7f', 'xn--a', 'a..b', '.a', 'a.1')),
+        (host) => {
+          let expected: string | undefined;
+          try {
+            expected = new URL(`http://${host}`).hostname.replace(/\.$/, '');
+          } catch {
+            // No host; neither is it one for us.
+          }
+          let given: string | undefined;
+          try {
+            given = createEndpoint({ scheme: 'mqtt', authority: host }, 'test').host;
+          } catch {
+            // As above.
+          }
+          assert.equal(given, expected || undefined);
+        },
+      ),
+      { numRuns: 2_000 },
+    );
   });
 });
