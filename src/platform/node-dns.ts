@@ -4,7 +4,7 @@ import { createSocket } from 'node:dgram';
 import { getServers } from 'node:dns';
 import { lookup } from 'node:dns/promises';
 import { open } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { connect, isIP } from 'node:net';
 import type { DnsServer, DnsTransport } from './ports.js';
 
 const RESOLV_CONF = '/etc/resolv.conf';
@@ -17,7 +17,9 @@ async function udp(
   accept: (reply: Uint8Array) => boolean,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
-  const { address, family } = await lookup(host);
+  // A look-up of an address costs a turn of the thread pool.
+  const literal = isIP(host);
+  const { address, family } = literal === 0 ? await lookup(host) : { address: host, family: literal };
   signal.throwIfAborted();
   const socket = createSocket(family === 6 ? 'udp6' : 'udp4');
   const { promise, resolve, reject } = settler<Uint8Array>(signal);
