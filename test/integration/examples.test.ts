@@ -72,6 +72,19 @@ const EXPECTED: Readonly<Record<string, readonly Expected[]>> = {
     /^connected to gamma$/,
     /^moved to beta; draws from our chance: [1-9]\d*$/,
   ],
+  '08-live-registry': [
+    /^connected to n2$/,
+    /^n2 is to be drained$/,
+    /^left n2 for n1$/,
+    /^the registry is down; still connected to n1$/,
+    /^a restart without the registry: connected to n1, list from last-known-good$/,
+  ],
+  '09-topology-topic': [
+    /^topology by static: added n1$/,
+    /^connected to n1, knows 1 broker$/,
+    /^topology by topic: added n2, n3$/,
+    /^knows 3 brokers now$/,
+  ],
 };
 
 describe('examples', { concurrency: 2 }, () => {
