@@ -14,6 +14,7 @@ import { nodePlatform } from '../../src/platform/node.js';
 import { aedesCluster } from '../support/aedes-cluster.js';
 import { collect, once, until } from '../support/events.js';
 import { RegistryServer } from '../support/registry-server.js';
+import { scriptedBroker } from '../support/scripted-broker.js';
 import { client } from './world.js';
 
 const documentOf = (urls: readonly string[], fields: object = {}) => ({
@@ -147,6 +148,24 @@ describe('a topology topic', () => {
     assert.match(error.message, /topology topic was ignored: the document is refused/);
     assert.deepEqual(ids(device).sort(), ['n1', 'n2']);
   });
+
+  for (const protocolVersion of [4, 5] as const) {
+    test(`that the broker does not let us read is reported (MQTT ${protocolVersion})`, async () => {
+      await using broker = await scriptedBroker((packet, connection) => {
+        if (packet.cmd !== 'subscribe') return;
+        connection.send({ cmd: 'suback', messageId: packet.messageId as number, granted: [0x80] });
+        return true;
+      });
+      await using device = client([broker.url], {
+        clientId: 'device',
+        protocolVersion,
+        discovery: { topic: TOPIC },
+      });
+      const [{ error }] = await once<[FailoverEvents['discovery-error']]>(device, 'discovery-error');
+      assert.match(error.message, /topology topic cannot be read/);
+      assert.equal(device.status().state, 'connected');
+    });
+  }
 
   test('reaches an application that asked for it, too', async () => {
     await using brokers = await aedesCluster(1);
