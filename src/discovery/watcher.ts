@@ -1,10 +1,10 @@
 /** Keeps the current endpoint set: obtains it, refreshes it, and tells what changed. */
-import type { Endpoint } from '../endpoint.js';
 import { FailoverError, redactUrls } from '../errors.js';
 import type { EventSink } from '../events.js';
 import type { Clock, Random, Timer } from '../platform/ports.js';
 import { CONFIRM_AFTER_MS, isAccidentallyEmpty, isOutdated, losesMost } from './guards.js';
 import type { LastKnownGood } from './last-known-good.js';
+import { hasSameEndpoints, merge } from './merge.js';
 import { type LastAnswer, nextRefreshMs, type RetryHint, retryAfterOf } from './refresh.js';
 import type { EndpointSet, Resolver } from './resolver.js';
 
@@ -213,24 +213,12 @@ export class Watcher {
   }
 
   #apply(answer: EndpointSet): EndpointSet {
-    const before = new Map(this.#set?.endpoints.map((endpoint) => [endpoint.id, endpoint]));
-    const added: string[] = [];
-    const changed: string[] = [];
-    const endpoints = answer.endpoints.map((endpoint) => {
-      const known = before.get(endpoint.id);
-      before.delete(endpoint.id);
-      if (!known) added.push(endpoint.id);
-      else if (sameEndpoint(known, endpoint)) return known;
-      else changed.push(endpoint.id);
-      return endpoint;
-    });
-    const removed = [...before.keys()];
-    const set = Object.freeze({ ...answer, endpoints: Object.freeze(endpoints) });
+    const { set, ...changes } = merge(this.#set, answer);
     this.#set = set;
     this.#receivedAt = this.#deps.clock.now();
-    if (added.length + changed.length + removed.length > 0) {
+    if (changes.added.length + changes.changed.length + changes.removed.length > 0) {
       const { source, revision = null } = answer;
-      this.#deps.events.emit('topology', { added, removed, changed, source, revision });
+      this.#deps.events.emit('topology', { ...changes, source, revision });
       for (const listener of this.#listeners) listener();
     }
     return set;
@@ -239,7 +227,7 @@ export class Watcher {
   /** Keeps a list for the next life of this client, when it is new or was kept long ago. */
   #keep(set: EndpointSet, before: EndpointSet | undefined): void {
     const { lastKnownGood, clock } = this.#deps;
-    const isSame = before !== undefined && sameEndpoints(before, set);
+    const isSame = before !== undefined && hasSameEndpoints(before, set);
     if (!lastKnownGood || set.storable === false) return;
     if (isSame && clock.now() - this.#keptAt < KEEP_AGAIN_MS) return;
     this.#keptAt = clock.now();
@@ -293,33 +281,4 @@ function messageOf(cause: unknown): string {
 function unconfirmed(): Error & RetryHint {
   const text = 'the list loses more than half of the endpoints, and must come twice for that';
   return Object.assign(new Error(text), { retryAfterMs: CONFIRM_AFTER_MS });
-}
-
-/** Whether two lists hold the very same objects: what did not change keeps its identity. */
-function sameEndpoints(a: EndpointSet, b: EndpointSet): boolean {
-  return (
-    a.endpoints.length === b.endpoints.length &&
-    a.endpoints.every((endpoint, at) => endpoint === b.endpoints[at])
-  );
-}
-
-function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
-  return (
-    a.url === b.url &&
-    a.path === b.path &&
-    a.priority === b.priority &&
-    a.weight === b.weight &&
-    a.zone === b.zone &&
-    a.state === b.state &&
-    a.since === b.since &&
-    a.drainBy === b.drainBy &&
-    a.origin === b.origin &&
-    sameOptions(a.options, b.options)
-  );
-}
-
-function sameOptions(a: object, b: object): boolean {
-  const left = Object.entries(a);
-  const right = b as Record<string, unknown>;
-  return left.length === Object.keys(b).length && left.every(([key, value]) => right[key] === value);
 }
