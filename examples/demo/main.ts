@@ -16,25 +16,38 @@ const HELP = `npm run demo [-- options]
 Three brokers, a dozen devices and a control room on this machine. A broker is
 killed, comes back, another is added, more devices join. About 20 seconds.
 
-  --fast   a shorter story, about 6 seconds
-  --help   this text
+  --fast       a shorter story, about 6 seconds
+  --web        a page instead, in which you are the one who kills brokers
+  --port <n>   port of that page (4280; 0 for any that is free)
+  --help       this text
 
 On a terminal it shows a live table; elsewhere a line per event. NO_COLOR is
 respected. Ctrl-C ends it early, in good order. The exit code is 0 if nothing
 was lost and every publish got an answer.`;
 
+const WEB_PORT = 4280;
 const FAST_PACE = 0.25;
 /** Milliseconds that the clients get to deliver what is left. */
 const LEAVE_MS = 5_000;
 
 async function main(): Promise<number> {
-  const options = { fast: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } as const;
-  const { fast = false, help = false } = parseArgs({ options }).values;
+  const options = {
+    fast: { type: 'boolean' },
+    web: { type: 'boolean' },
+    port: { type: 'string' },
+    help: { type: 'boolean', short: 'h' },
+  } as const;
+  const { fast = false, web = false, port, help = false } = parseArgs({ options }).values;
   if (help) {
     console.log(HELP);
     return 0;
   }
   const paint = palette(process.stdout.isTTY);
+  if (web) {
+    const { runWeb } = await import('./web/run.js');
+    await runWeb(portOf(port), paint, interruption());
+    return 0;
+  }
   const screen = createScreen(process.stdout, paint);
   const interrupted = interruption();
   const stage = await Stage.create({
@@ -58,6 +71,13 @@ async function main(): Promise<number> {
   const report = stage.tally.report();
   console.log(`\n${summary(report, paint)}`);
   return isClean(report) ? 0 : 1;
+}
+
+/** What `--port` says. */
+function portOf(text = `${WEB_PORT}`): number {
+  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
+  const message = `--port must be a number from 0 to 65535, got "${text}"`;
+  throw Object.assign(new Error(message), { code: 'ERR_PORT' });
 }
 
 /** Aborted by the first Ctrl-C; the second one ends the process at once. */
