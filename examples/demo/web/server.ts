@@ -1,4 +1,5 @@
 /** The web server of the fleet page: its files, the registry, and the buttons. For pages of its own origin only. */
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -54,6 +55,8 @@ const HEADERS = {
 export class FleetServer {
   readonly #server: Server;
   readonly #arrivals = new Arrivals();
+  /** Tells a page that the demo was started anew. */
+  readonly #run = randomUUID();
   readonly #operator: Operator;
   #origins: ReadonlySet<string> = new Set();
 
@@ -81,7 +84,12 @@ export class FleetServer {
     }
     const actual = (fleet.#server.address() as AddressInfo).port;
     fleet.#origins = new Set(NAMES.map((name) => new URL(`http://${name}:${actual}`).origin));
-    for (let i = 0; i < FIRST_BROKERS; i += 1) await fleet.#operator.add();
+    try {
+      for (let i = 0; i < FIRST_BROKERS; i += 1) await fleet.#operator.add();
+    } catch (error) {
+      await fleet.stop();
+      throw error;
+    }
     return fleet;
   }
 
@@ -135,7 +143,12 @@ export class FleetServer {
 
   #state(session: string): object {
     const brokers = this.#operator.brokers();
-    return { brokers, mayAdd: brokers.length < MAX_BROKERS, arrived: this.#arrivals.of(session) };
+    return {
+      run: this.#run,
+      brokers,
+      mayAdd: brokers.length < MAX_BROKERS,
+      arrived: this.#arrivals.of(session),
+    };
   }
 }
 

@@ -23,6 +23,9 @@ const OFFERS = {
       : { verb: 'drain', text: 'Drain', off: condition !== 'up' },
 };
 
+/** Side by side on a wide screen, by how many there are: five or six in two rows. @type {Record<number, number>} */
+const COLUMNS = { 1: 1, 2: 2, 4: 4 };
+
 /** One card. */
 class BrokerCard {
   /** @type {HTMLElement} */
@@ -120,7 +123,7 @@ export class BrokerCards {
       }
       card.show(broker, clients.get(broker.id) ?? 0);
     });
-    this.#list.style.setProperty('--count', `${brokers.length}`);
+    this.#list.style.setProperty('--columns', `${COLUMNS[brokers.length] ?? 3}`);
   }
 
   /** Where the clients of each broker are shown. @returns {Map<string, HTMLElement>} */

@@ -2,7 +2,7 @@
 
 const WINDOW_MS = 60_000;
 const SVG = 'http://www.w3.org/2000/svg';
-const MARGIN = { top: 8, right: 4, bottom: 18, left: 40 };
+const MARGIN = { top: 8, right: 4, bottom: 18, left: 46 };
 
 /**
  * @typedef {{ at: number, values: readonly number[] }} Sample
@@ -37,7 +37,7 @@ class Chart {
     return height - bottom - share * (height - top - bottom);
   }
 
-  /** Replaces everything. @param {Scale} scale @param {readonly SVGElement[]} marks */
+  /** Replaces everything but the title. @param {Scale} scale @param {readonly SVGElement[]} marks */
   draw({ ticks, text, y }, marks) {
     const { width, height } = this.size;
     this.#svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
@@ -49,7 +49,7 @@ class Chart {
       label('1 min ago', { x: MARGIN.left, y: height - 3 }),
       label('now', { x: width - MARGIN.right, y: height - 3, 'text-anchor': 'end' }),
     ];
-    this.#svg.replaceChildren(...grid, ...times, ...marks);
+    this.#svg.querySelector('g')?.replaceChildren(...grid, ...times, ...marks);
   }
 }
 
@@ -82,7 +82,8 @@ export class AreaChart {
   draw() {
     const now = performance.now();
     const sums = this.#samples.map(({ values }) => values.reduce((sum, value) => sum + value, 0));
-    const top = niceTop(Math.max(this.#least, ...sums));
+    const most = Math.max(...sums);
+    const top = most <= this.#least ? this.#least : niceTop(most);
     /** @param {number} value */
     const y = (value) => this.#chart.height(value / top);
     const areas = this.#colours.map((colour, layer) => {

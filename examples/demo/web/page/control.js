@@ -3,7 +3,11 @@
 /**
  * @typedef {'up' | 'hung' | 'draining' | 'dead'} Condition
  * @typedef {{ id: string, condition: Condition, listed: 'up' | 'draining' | 'down' }} BrokerState
- * @typedef {{ brokers: BrokerState[], mayAdd: boolean, arrived: Record<string, number> }} ServerState
+ * @typedef {object} ServerState
+ * @property {string} run which run of the demo answers
+ * @property {BrokerState[]} brokers
+ * @property {boolean} mayAdd
+ * @property {Record<string, number>} arrived for each device: all readings up to this one are there
  */
 
 const TIMEOUT_MS = 5_000;

@@ -3,6 +3,7 @@
 /** The library takes minutes over what a demo must show in seconds; everything else is its defaults. */
 const HASTE = {
   discovery: { registry: { pollMs: 1_000 } },
+  backoff: { maxMs: 3_000 },
   health: { probeMs: 300 },
   failback: { healthyMs: 1_500, windowMs: 2_500, dwellMs: 0 },
 };
@@ -13,7 +14,7 @@ const RHYTHM_STEP_MS = 11;
 /**
  * @typedef {import('mqtt-failover').FailoverEvents} Events
  * @typedef {object} Listener what the page wants to hear
- * @property {(device: Device, event: Events['failover']) => void} failedOver
+ * @property {(device: Device, event: Events['failover'], waitedMs: number) => void} failedOver with the age of its oldest reading
  * @property {(device: Device, event: Events['move'], isReturn: boolean) => void} moved
  * @property {(device: Device, added: readonly string[]) => void} heardOf
  * @property {(device: Device) => void} stranded every broker has failed
@@ -45,7 +46,7 @@ export class Device {
     const clientId = seat === 1 ? this.name : `${this.name}-${seat}`;
     const mqtt = mqttFailover.connect(registry, { clientId, ...HASTE });
     this.#mqtt = mqtt;
-    mqtt.on('failover', (event) => listener.failedOver(this, event));
+    mqtt.on('failover', (event) => listener.failedOver(this, event, mqtt.status().outbox.oldestAgeMs));
     mqtt.on('move', (event) => listener.moved(this, event, false));
     mqtt.on('failback', (event) => listener.moved(this, event, true));
     mqtt.on('topology', ({ added }) => listener.heardOf(this, added));

@@ -15,6 +15,8 @@ const START_STEP_MS = 60;
 const PICTURE_MS = 100;
 const CHART_MS = 250;
 const QUESTION_MS = 500;
+/** Milliseconds of waiting for an acknowledgement that are nothing unusual. */
+const SILENCE_MS = 500;
 /** As many as the server adds; the colours are in the style sheet. */
 const MAX_BROKERS = 6;
 
@@ -37,7 +39,7 @@ const queue = new AreaChart(svgById('queue-chart'), ['var(--accent)'], 20);
 const offlineTime = new DurationChart(svgById('offline-chart'));
 
 /** @type {import('./control.js').ServerState} */
-let state = { brokers: [], mayAdd: true, arrived: {} };
+let state = { run: '', brokers: [], mayAdd: true, arrived: {} };
 
 /** What an order means, in words. @type {Record<string, (id: string) => string>} */
 const ORDERS = {
@@ -50,10 +52,13 @@ const ORDERS = {
 
 /** @type {import('./device.js').Listener} */
 const listener = {
-  failedOver: ({ name }, { from, to, offlineMs }) => {
+  failedOver: ({ name }, { from, to, offlineMs }, waitedMs) => {
     const ms = Math.round(offlineMs);
-    offlineTime.add('failover', offlineMs);
-    journal.add('good', `${name} failed over from ${from} to ${to} in ${ms} ms`);
+    // A broker that hangs is silent before it is left, and that is time without service, too.
+    const silence =
+      waitedMs > offlineMs + SILENCE_MS ? `, after ${seconds(waitedMs - offlineMs)} of silence` : '';
+    offlineTime.add('failover', Math.max(offlineMs, waitedMs));
+    journal.add('good', `${name} failed over from ${from} to ${to} in ${ms} ms${silence}`);
     announcer.moved('failed over', to);
   },
   moved: ({ name }, { from, to, gapMs }, isReturn) => {
@@ -130,13 +135,36 @@ function showCharts() {
   queue.add([waiting]);
   for (const chart of [placement, queue, offlineTime]) chart.draw();
   setText(byId('queue-value'), `${waiting} ${waiting === 1 ? 'reading' : 'readings'}`);
-  setText(byId('placement-value'), state.brokers.map(({ id }) => `${id} ${counts.get(id) ?? 0}`).join(', '));
+  showPlacement(counts);
   const durations = [...offlineTime.durations].sort((a, b) => a - b);
   const median = durations[Math.floor(durations.length / 2)];
   const worst = durations.at(-1);
   if (median !== undefined && worst !== undefined)
-    setText(byId('offline-value'), `median ${Math.round(median)} ms, worst ${Math.round(worst)} ms`);
+    setText(byId('offline-value'), `median ${duration(median)}, worst ${duration(worst)}`);
   else setText(byId('offline-value'), 'no move in the last minute');
+}
+
+/** @param {number} ms */
+function seconds(ms) {
+  return `${(ms / 1_000).toFixed(1)} s`;
+}
+
+/** @param {number} ms */
+function duration(ms) {
+  return ms < 1_000 ? `${Math.round(ms)} ms` : seconds(ms);
+}
+
+/** @param {ReadonlyMap<string | null, number>} counts clients by broker */
+function showPlacement(counts) {
+  setText(byId('placement-value'), `${devices.length - (counts.get(null) ?? 0)} clients connected`);
+  const legend = byId('placement-legend');
+  for (const [i, { id }] of state.brokers.entries()) {
+    const mark = /** @type {HTMLElement} */ (legend.children[i] ?? document.createElement('span'));
+    mark.className = 'mark broker-mark';
+    mark.style.setProperty('--broker', brokerColours[i] ?? '');
+    setText(mark, `${id} ${counts.get(id) ?? 0}`);
+    if (!mark.isConnected) legend.append(mark);
+  }
 }
 
 /**
@@ -154,14 +182,17 @@ function countBy(items, key) {
 /** @param {string} session */
 async function ask(session) {
   const notice = byId('notice');
+  const { run } = state;
   try {
     state = await books.check(() => serverState(session));
     notice.hidden = true;
+    // New brokers know nothing of what was acknowledged by the old ones.
+    if (run !== '' && run !== state.run) location.reload();
   } catch {
     notice.hidden = false;
     setText(
       notice,
-      'The demo does not answer. Start it again, then load this page again: npm run demo -- --web',
+      'The demo has stopped. When it runs again (npm run demo -- --web), this page starts over.',
     );
   }
   setTimeout(() => void ask(session), QUESTION_MS);

@@ -2,7 +2,7 @@
 
 /**
  * @typedef {{ name: string, label: string, on: string | null, home: string | null, waiting: number }} Actor
- * @typedef {{ element: HTMLElement, place: string, slot: number, offlineSince: number | undefined }} Dot
+ * @typedef {{ element: HTMLElement, place: string, slot: number, cameAt: number, offlineSince: number | undefined }} Dot
  */
 
 /** Pixels from one dot to the next. */
@@ -11,7 +11,7 @@ const PITCH = 32;
 const PATIENCE_MS = 300;
 /** More readings than this in an outbox show as a ring: one or two are on their way at any time. */
 const RING_ABOVE = 2;
-/** Rows that a broker's pool has even when it is empty. */
+/** Rows that brokers side by side have even when they are empty. */
 const MIN_ROWS = 2;
 /** Where those are who have no broker. */
 export const LANE = '';
@@ -22,6 +22,7 @@ export class Stage {
   #lane;
   /** @type {Map<string, Dot>} */
   #dots = new Map();
+  #arrivals = 0;
 
   /**
    * @param {HTMLElement} stage everything is inside it
@@ -55,7 +56,7 @@ export class Stage {
     element.className = 'dot';
     element.textContent = label;
     this.#layer.append(element);
-    const dot = { element, place: LANE, slot: this.#freeSlot(LANE), offlineSince: undefined };
+    const dot = { element, place: LANE, slot: 0, cameAt: this.#nextArrival(), offlineSince: undefined };
     this.#dots.set(name, dot);
     return dot;
   }
@@ -75,26 +76,33 @@ export class Stage {
     const isPatient = dot.offlineSince !== undefined && performance.now() - dot.offlineSince < PATIENCE_MS;
     const place = on !== null && pools.has(on) ? on : isPatient ? dot.place : LANE;
     if (place === dot.place) return;
-    dot.slot = this.#freeSlot(place);
+    dot.cameAt = this.#nextArrival();
     dot.place = place;
   }
 
-  /** The first that nobody has: those who stay keep theirs. @param {string} place */
-  #freeSlot(place) {
-    const taken = new Set(
-      [...this.#dots.values()].filter((dot) => dot.place === place).map(({ slot }) => slot),
-    );
-    let slot = 0;
-    while (taken.has(slot)) slot += 1;
-    return slot;
+  #nextArrival() {
+    this.#arrivals += 1;
+    return this.#arrivals;
+  }
+
+  /** Everybody in the order of arrival: who comes goes to the end, and who leaves is closed up for. @param {string} place */
+  #lineUp(place) {
+    const here = [...this.#dots.values()].filter((dot) => dot.place === place);
+    here.sort((a, b) => a.cameAt - b.cameAt);
+    for (const [slot, dot] of here.entries()) dot.slot = slot;
+    return here.length;
   }
 
   /** @param {Map<string, HTMLElement>} pools */
   #arrange(pools) {
-    const rows = new Map([...pools].map(([place, pool]) => [place, this.#rows(place, pool)]));
+    const rows = new Map(
+      [...pools].map(([place, pool]) => [place, Math.ceil(this.#lineUp(place) / columnsOf(pool))]),
+    );
     const most = Math.max(MIN_ROWS, ...[...rows].filter(([place]) => place !== LANE).map(([, n]) => n));
     this.#stage.style.setProperty('--rows', `${most}`);
     this.#stage.style.setProperty('--lane-rows', `${Math.max(1, rows.get(LANE) ?? 1)}`);
+    for (const [place, pool] of pools)
+      pool.style.setProperty('--own-rows', `${Math.max(1, rows.get(place) ?? 1)}`);
     const origin = this.#stage.getBoundingClientRect();
     for (const [place, pool] of pools) {
       const { left, top } = pool.getBoundingClientRect();
@@ -106,12 +114,6 @@ export class Stage {
         dot.element.style.transform = `translate(${x}px, ${y}px)`;
       }
     }
-  }
-
-  /** @param {string} place @param {HTMLElement} pool */
-  #rows(place, pool) {
-    const slots = [...this.#dots.values()].filter((dot) => dot.place === place).map(({ slot }) => slot + 1);
-    return Math.ceil(Math.max(0, ...slots) / columnsOf(pool));
   }
 }
 

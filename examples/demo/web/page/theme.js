@@ -19,7 +19,7 @@
 
   document.addEventListener('DOMContentLoaded', () => {
     const button = /** @type {HTMLButtonElement} */ (document.getElementById('theme'));
-    const show = () => button.setAttribute('aria-pressed', `${isDark()}`);
+    const show = () => button.setAttribute('aria-checked', `${isDark()}`);
     show();
     system.addEventListener('change', show);
     button.addEventListener('click', () => {
