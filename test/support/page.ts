@@ -71,10 +71,15 @@ async function serve(): Promise<http.Server> {
   return server;
 }
 
+/** Debian's browser, without a window and without calls home. */
+export function launchChromium(): Promise<Browser> {
+  return chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+}
+
 /** Opens the page; `mqttFailover` is defined in it. */
 export async function browserPage(): Promise<BrowserPage> {
   const server = await serve();
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  const browser = await launchChromium();
   const page = await browser.newPage();
   const opened = new BrowserPage(page, browser, server);
   await page.goto(`http://${HOST}:${(server.address() as AddressInfo).port}/`);

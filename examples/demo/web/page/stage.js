@@ -66,7 +66,6 @@ export class Stage {
     const colour = colourOf(home) + 1;
     element.style.setProperty('--broker', colour > 0 ? `var(--broker-${colour})` : 'var(--quiet)');
     element.classList.toggle('waiting', waiting > RING_ABOVE);
-    element.classList.toggle('away', on !== home);
     element.title = `${name}: on ${on ?? 'no broker'}, belongs on ${home ?? 'no broker yet'}, ${waiting} waiting`;
   }
 
