@@ -10,7 +10,7 @@ const folder = process.argv[2] ?? fileURLToPath(new URL('../docs/', import.meta.
 /** CSS pixels; a README is about as wide. */
 const WIDTH = 960;
 /** Pixels of the file for each of them: letters stay sharp where the picture is shown smaller. */
-const SCALE = 1.5;
+const SCALE = 1.25;
 
 /** What to press, and how long to look at it, in milliseconds. The last thing is still going on in the picture. */
 const STORY = [
@@ -21,7 +21,7 @@ const STORY = [
   ['Drain n3', 8_000],
   ['Put back n3', 9_000],
   ['Kill n2', 6_000],
-  ['Hang n4', 1_800],
+  ['Hang n4', 1_200],
 ];
 
 const demo = await fleetDemo();

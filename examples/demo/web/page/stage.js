@@ -9,8 +9,8 @@
 const PITCH = 32;
 /** Milliseconds without a broker before a dot leaves for the lane: a usual failover goes straight to the new one. */
 const PATIENCE_MS = 300;
-/** More readings than this in an outbox show as a ring: one or two are on their way at any time. */
-const RING_ABOVE = 2;
+/** More readings than this in an outbox show as a ring: one may be on its way at any time. */
+const RING_ABOVE = 1;
 /** Rows that brokers side by side have even when they are empty. */
 const MIN_ROWS = 2;
 /** Where those are who have no broker. */
