@@ -42,6 +42,8 @@ async function main(): Promise<number> {
     console.log(HELP);
     return 0;
   }
+  if (web ? fast : port !== undefined)
+    throw misuse(`${web ? '--fast' : '--port'} is not for this demo; see --help`);
   const paint = palette(process.stdout.isTTY);
   if (web) {
     const { runWeb } = await import('./web/run.js');
@@ -76,8 +78,12 @@ async function main(): Promise<number> {
 /** What `--port` says. */
 function portOf(text = `${WEB_PORT}`): number {
   if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
-  const message = `--port must be a number from 0 to 65535, got "${text}"`;
-  throw Object.assign(new Error(message), { code: 'ERR_PORT' });
+  throw misuse(`--port must be a number from 0 to 65535, got "${text}"`);
+}
+
+/** An error of whoever typed the command: shown without a stack. */
+function misuse(message: string): Error {
+  return Object.assign(new Error(message), { code: 'ERR_MISUSE' });
 }
 
 /** Aborted by the first Ctrl-C; the second one ends the process at once. */

@@ -10,7 +10,7 @@ import { launchChromium } from '../support/page.js';
 const CLIENTS = 24;
 const PHONE = { width: 360, height: 740 };
 
-/** One client with 24 others, and no picture of it. */
+/** A visitor on the page. */
 interface Fleet extends AsyncDisposable {
   readonly demo: FleetDemo;
   readonly page: Page;
@@ -158,6 +158,21 @@ describe('the fleet page', () => {
     await settled(page);
     assert.equal(await total(page, 'lost'), 0);
     assert.deepEqual(errors, []);
+  });
+
+  it('counts as lost what was acknowledged and is at no broker, and what was refused', async () => {
+    await using opened = await fleet();
+    const totals = await opened.page.evaluate(async (path) => {
+      const { Books } = await import(path);
+      const books = new Books([
+        { name: 'a', published: 9, acknowledged: 7, refused: 0, complete: 7 },
+        { name: 'b', published: 5, acknowledged: 4, refused: 1, complete: 4 },
+      ]);
+      // Of `a`, numbers 6 and 7 are missing; of `b`, more has arrived than is acknowledged, which is usual.
+      await books.check(async () => ({ arrived: { a: 5, b: 5 } }));
+      return books.totals;
+    }, '/books.js');
+    assert.deepEqual(totals, { published: 14, acknowledged: 11, waiting: 2, lost: 3 });
   });
 
   it('fits a phone and a desktop in both themes, and keeps the theme that was chosen', async () => {

@@ -48,6 +48,18 @@ describe('demo', { concurrency: 2 }, () => {
     assert.equal(code, 2);
     assert.match(stderr, /--quick/);
   });
+
+  it('refuses a port that is none, and options of its other form', { timeout: TIMEOUT_MS }, async (t) => {
+    for (const [args, message] of [
+      [['--web', '--port', '65536'], /^--port must be a number from 0 to 65535, got "65536"\n$/],
+      [['--port', '4280'], /^--port is not for this demo/],
+      [['--web', '--fast'], /^--fast is not for this demo/],
+    ] as const) {
+      const { code, stderr } = await demo(t, args);
+      assert.equal(code, 2);
+      assert.match(stderr, message);
+    }
+  });
 });
 
 /** Runs the demo on `src/`; sends SIGINT once it has printed `interruptAt`. */
