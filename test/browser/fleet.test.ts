@@ -88,7 +88,7 @@ async function settled(page: Page): Promise<void> {
 
 const press = (page: Page, name: string) => page.getByRole('button', { name, exact: true }).click();
 
-describe('the fleet page', () => {
+describe('the fleet page', { timeout: 300_000 }, () => {
   it('shows the clients of a killed broker on the others, and loses nothing', async () => {
     await using opened = await fleet();
     const { page, errors } = opened;

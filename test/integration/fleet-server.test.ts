@@ -40,7 +40,7 @@ async function statusAs(origin: string, host: string): Promise<number | undefine
   return response.statusCode;
 }
 
-describe('the server of the fleet page', () => {
+describe('the server of the fleet page', { timeout: 60_000 }, () => {
   it('serves a registry that a client connects by, and counts what it publishes', async () => {
     await using demo = await world();
     const client = await connectAsync(`registry+${demo.origin}/nodes.json`, {
