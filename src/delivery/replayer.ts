@@ -145,11 +145,13 @@ export class Replayer {
     const wait = this.#nextSendAt - this.#clock.now();
     if (wait > 0) {
       await new Promise<void>((resolve) => {
-        const timer = this.#clock.setTimeout(resolve, wait);
-        signal.addEventListener('abort', () => {
+        const done = () => {
           this.#clock.clearTimeout(timer);
+          signal.removeEventListener('abort', done);
           resolve();
-        });
+        };
+        const timer = this.#clock.setTimeout(done, wait);
+        signal.addEventListener('abort', done);
       });
     }
     if (!signal.aborted) this.#nextSendAt = this.#clock.now() + 1_000 / perSecond;

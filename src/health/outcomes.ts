@@ -79,6 +79,8 @@ type Row = readonly [
   coolMs?: CoolRange,
 ];
 
+/** One to ten seconds for a broker that takes no more connections just now (C2). */
+const RATE_COOL: CoolRange = Object.freeze([1_000, 10_000] as const);
 /** Half a minute for a broker that shuts down, and a little more, so that a fleet does not ask again in one moment. */
 const SHUTDOWN_COOL: CoolRange = Object.freeze([30_000, 36_000] as const);
 /** A few seconds for one that takes no more connections now: for when there is no other. */

@@ -24,13 +24,12 @@ const LEGAL: Readonly<Partial<Record<ClientState, readonly ClientState[]>>> = {
   backoff: ['connecting', 'discovering'],
   'auth-wait': ['connecting'],
   conflict: ['connecting'],
-  // Straight to a wait, when the application has asked too often.
   failed: ['discovering', 'backoff'],
   closed: ['discovering', 'backoff'],
 };
 
 /** Legal, but too rare to be met in every run. */
-const RARE: ReadonlySet<string> = new Set(['moving → conflict', 'closed → backoff', 'failed → backoff']);
+const RARE: ReadonlySet<string> = new Set(['moving → conflict', 'closed → backoff']);
 
 /** States in which the client wants nothing until it is asked. */
 const AT_REST: ReadonlySet<ClientState> = new Set<ClientState>(['idle', 'closed', 'failed']);
@@ -144,7 +143,7 @@ async function live(seed: number): Promise<Model> {
     };
     // The slow lane and a duel's hold-off last a quarter of an hour at most.
     for (let minute = 0; minute < 20 && !isBack(); minute += 1) {
-      // One that is not to reconnect by itself may still lose what it was connected to before all was well.
+      // One that never reconnects by itself may also lose a link of the worse days, over a publish of those.
       if (AT_REST.has(life.state)) life.command('reconnect');
       await life.pass(60_000);
     }

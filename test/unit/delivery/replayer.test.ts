@@ -123,6 +123,20 @@ describe('replayer', () => {
     assert.equal(topics(), 'a b c');
   });
 
+  test('at a pace leaves no listener behind for each message', async () => {
+    const warnings: Error[] = [];
+    const note = (warning: Error) => warnings.push(warning);
+    process.on('warning', note);
+    const { clock, add, replayer } = world({ perSecond: 10 });
+    for (let i = 0; i < 20; i++) add(`m${i}`);
+    replayer.start(100);
+    await clock.advance(3_000);
+    // Node warns in a later turn.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    process.off('warning', note);
+    assert.deepEqual(warnings, []);
+  });
+
   test('sends perSecond messages a second, evenly', async () => {
     const { clock, add, replayer, sent } = world({ perSecond: 4 });
     for (let i = 0; i < 6; i++) add(`m${i}`);
