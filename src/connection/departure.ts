@@ -8,7 +8,7 @@ import type { Endpoint } from '../endpoint.js';
 import type { Clock, Random, Timer } from '../platform/ports.js';
 import type { LeaveWord } from '../selection/candidates.js';
 import { hashShare } from '../selection/murmur3.js';
-import type { MoveOptions } from './supervisor.js';
+import type { MoveOptions } from './move.js';
 
 /** What a departure needs of the rest. */
 export interface DepartureDeps {

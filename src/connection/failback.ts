@@ -8,7 +8,7 @@
 import type { Endpoint } from '../endpoint.js';
 import type { Clock, DialTarget, Random, Timer } from '../platform/ports.js';
 import { hashShare } from '../selection/murmur3.js';
-import type { MoveOptions } from './supervisor.js';
+import type { MoveOptions } from './move.js';
 
 /** See `FailbackOptions` and `HealthOptions.probeMs`. */
 export interface FailbackBounds {

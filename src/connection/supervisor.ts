@@ -6,49 +6,24 @@
  * a transport, the session for CONNACK.
  */
 
-import { Spare } from '../dial/spare.js';
 import type { Watcher } from '../discovery/watcher.js';
 import type { Endpoint } from '../endpoint.js';
-import { describe, FailoverError, isFailoverError } from '../errors.js';
+import { describe, FailoverError } from '../errors.js';
 import type { ClientState } from '../events.js';
-import { SHORT_LINK_MS } from '../health/health-book.js';
-import { type Action, classify, type Outcome } from '../health/outcomes.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';
 import { Candidates } from '../selection/candidates.js';
 import type { Selector } from '../selection/selector.js';
 import type { Link } from '../session/session.js';
-import { Conflict, PEACE_MS } from './conflict.js';
+import { Conflict } from './conflict.js';
 import { Connector, type ConnectorDeps, type PassListener } from './connector.js';
+import { type LinkEnd, LinkEnds, type Return } from './link-end.js';
+import { LinkAudience, type LinkObserver, type LinkWatcher } from './links.js';
+import { type MoveControl, type MoveDeps, type MoveOptions, move } from './move.js';
 import { Pacing, type PacingBounds } from './pacing.js';
-import { Pass, type PassBias } from './pass.js';
+import { Pass } from './pass.js';
 import { Redirects } from './redirect.js';
 import { RetryBudget } from './retry-budget.js';
-
-/** What the supervisor tells those who use links. */
-export interface LinkObserver {
-  linkUp(link: Link): void;
-  /**
-   * @param end - How the link ended, unless we left it ourselves.
-   * @returns whether something that we sent is suspected to have ended it: then the endpoint is not to blame (R92).
-   */
-  linkDown(end?: FailoverError): boolean;
-  /** Holds publishes back; resolves with whether everything sent was acknowledged in time. */
-  quiesce(): Promise<boolean>;
-  /** Ends {@link quiesce} when the link stays. */
-  resume(): void;
-}
-
-/** What the supervisor tells those who only watch links. */
-export interface LinkWatcher {
-  linkUp(link: Link): void;
-  linkDown(): void;
-}
-
-/** How a planned move is done, and told of. */
-export interface MoveOptions {
-  readonly event: 'move' | 'failback';
-  readonly patient: boolean;
-}
+import { Whereabouts } from './whereabouts.js';
 
 export interface SupervisorOptions extends PacingBounds {
   readonly connackTimeoutMs: number;
@@ -94,15 +69,12 @@ export class Supervisor {
   readonly #candidates: Candidates;
   readonly #connector: Connector;
   readonly #passes: PassListener;
-  readonly #observers: LinkWatcher[] = [];
+  readonly #audience: LinkAudience;
+  readonly #ends: LinkEnds;
+  readonly #moves: MoveDeps;
   #state: State = { name: 'idle' };
   #link: { readonly link: Link; readonly since: number } | undefined;
-  /** The last link that ended, until another is there. */
-  #lost:
-    | { readonly id: string; readonly at: number; readonly reason: string; readonly shun: boolean }
-    | undefined;
-  /** The endpoint that a planned move left, until a link is there again. */
-  #departed: string | undefined;
+  readonly #whereabouts = new Whereabouts();
   #started = false;
   /** How often the client was ended. */
   #stops = 0;
@@ -130,6 +102,16 @@ export class Supervisor {
       connackTimeoutMs,
       attemptTimeoutMs,
     });
+    this.#audience = new LinkAudience(deps.links);
+    this.#ends = new LinkEnds({
+      ...deps,
+      pacing: this.#pacing,
+      conflict: this.#conflict,
+      candidates: this.#candidates,
+      connector: this.#connector,
+      spreadMs: () => deps.watcher.current?.spreadMs ?? 0,
+    });
+    this.#moves = { ...deps, connector: this.#connector, pacing: this.#pacing };
     deps.watcher.onChange(() => this.#listChanged());
     this.#passes = {
       accepted: (link) => this.#accepted(link),
@@ -216,17 +198,14 @@ export class Supervisor {
   }
 
   /**
-   * Moves a working link to another endpoint: the new transport is opened first, then the old connection is left with
-   * DISCONNECT, so that no will is sent, then CONNECT goes out on the new one (R109).
+   * Moves a working link to another endpoint, as {@link move} does; to the endpoint that the link is on, it is renewed,
+   * with fresh credentials.
    *
-   * To the endpoint that the link is on, it is renewed: with fresh credentials.
-   *
-   * @param patient - Whether unacknowledged publishes forbid the move; otherwise they are resent over there.
    * @throws {@link FailoverError} if it did not come about; the client is, or soon will be, where it was.
    */
-  async move(to: string, reason: string, { event, patient }: MoveOptions): Promise<void> {
-    const current = this.#link?.link.endpoint;
-    if (!current || this.#state.name !== 'connected') {
+  async move(to: string, reason: string, options: MoveOptions): Promise<void> {
+    const from = this.current;
+    if (!from || this.#state.name !== 'connected') {
       throw new FailoverError('ERR_LINK', `Cannot move to ${to}: the client is ${this.#state.name}`, {
         retryable: true,
       });
@@ -236,125 +215,40 @@ export class Supervisor {
       throw new FailoverError('ERR_NO_ENDPOINT', `Cannot move to ${describe(to)}: no such endpoint`);
     const abort = new AbortController();
     const state: State = { name: 'moving', leave: () => abort.abort() };
-    const wasStopped = this.#stopWatch();
+    const wasEnded = this.#stopWatch();
     this.#enter(state, reason);
+    const isMoving = () => this.#state === state;
+    const control: MoveControl = {
+      ...this.#passes,
+      signal: abort.signal,
+      isMoving,
+      wasEnded,
+      leaveLink: () => {
+        this.#link = undefined;
+        this.#whereabouts.departed(from.id);
+        this.#audience.linkDown();
+      },
+      startOver: (why) => this.#beginPass(why),
+      accepted: (link) => {
+        this.#accepted(link);
+        return this.#link?.link === link;
+      },
+    };
     try {
-      const spare = await this.#spareFor(target, abort.signal, () => this.#state === state, patient);
-      await this.#moveOver(state, current, spare, abort.signal, event, reason);
+      await move(from, target, reason, options, control, this.#moves);
     } catch (error) {
       // The link still stands: nothing has happened.
-      if (this.#state === state && this.#link) {
+      if (isMoving() && this.#link) {
         this.#enter({ name: 'connected' }, `the move to ${to} failed`);
-        if (!wasStopped()) this.#deps.links.resume();
+        if (!wasEnded()) this.#deps.links.resume();
       }
-      if (isFailoverError(error)) throw error;
-      const [code, why] = wasStopped() ? (['ERR_ENDED', 'the client was ended'] as const) : LINK_LOST;
-      throw new FailoverError(code, `The move to ${to} was cut short: ${why}`, {
-        cause: error,
-        retryable: true,
-      });
+      throw error;
     }
   }
 
-  /** An open transport to `target`, with everything that was sent on the present link acknowledged. */
-  async #spareFor(
-    target: Endpoint,
-    signal: AbortSignal,
-    isMoving: () => boolean,
-    patient: boolean,
-  ): Promise<Spare> {
-    const spare = new Spare(await this.#connector.dial(target, signal));
-    const quiet = await this.#deps.links.quiesce();
-    const problem = !isMoving()
-      ? LINK_LOST[1]
-      : spare.isBroken
-        ? 'the new connection ended before it was used'
-        : patient && !quiet
-          ? 'publishes are unacknowledged'
-          : undefined;
-    if (problem === undefined) return spare;
-    spare.discard();
-    throw new FailoverError('ERR_LINK', `The move to ${target.id} was given up: ${problem}`, {
-      retryable: true,
-    });
-  }
-
-  async #moveOver(
-    state: State,
-    from: Endpoint,
-    spare: Spare,
-    signal: AbortSignal,
-    event: MoveOptions['event'],
-    reason: string,
-  ): Promise<void> {
-    const { clock, session, events } = this.#deps;
-    const target = spare.dialed.target.endpoint;
-    const leftAt = clock.now();
-    this.#link = undefined;
-    this.#departed = from.id;
-    this.#linkDown();
-    await session.close();
-    this.#pacing.left(from.id);
-    if (this.#state !== state) {
-      spare.discard();
-      throw new FailoverError('ERR_ENDED', `The move to ${target.id} was cut short: the client was ended`);
-    }
-    if (spare.isBroken) {
-      this.#beginPass('the new connection ended before it was used');
-      throw new FailoverError('ERR_LINK', `The move to ${target.id} failed: its connection ended`, {
-        retryable: true,
-      });
-    }
-    await new Promise<void>((resolve, reject) => {
-      signal.addEventListener('abort', () => {
-        // Entering `connected` leaves `moving`, too.
-        if (this.#state.name === 'closed') reject(signal.reason);
-      });
-      this.#connector.connect(new Pass({ first: from.id }), spare.dialed, leftAt, signal, {
-        accepted: (link) => {
-          const wasStopped = this.#stopWatch();
-          this.#accepted(link);
-          const { id } = link.endpoint;
-          if (wasStopped()) {
-            reject(
-              new FailoverError('ERR_ENDED', `The move to ${target.id} was cut short: the client was ended`),
-            );
-          } else if (id !== target.id) {
-            const refused = `${target.id} did not accept the move`;
-            reject(new FailoverError('ERR_REFUSED', refused, { endpoint: target.id, retryable: true }));
-          } else if (this.#link?.link !== link) {
-            const [code, why] = LINK_LOST;
-            reject(
-              new FailoverError(code, `The move to ${target.id} was cut short: ${why}`, { retryable: true }),
-            );
-          } else {
-            const gapMs = clock.now() - leftAt;
-            events.emit(event, { from: from.id, to: id, reason, gapMs, resumed: link.resumed });
-            resolve();
-          }
-        },
-        ended: this.#passes.ended,
-        exhausted: (pass) => {
-          reject(pass.error());
-          this.#exhausted(pass);
-        },
-      });
-    });
-  }
-
-  /** Tells `observer` of links from now on, after those who use them. */
-  observe(observer: LinkWatcher): void {
-    this.#observers.push(observer);
-  }
-
-  #linkUp(link: Link): void {
-    this.#deps.links.linkUp(link);
-    for (const observer of this.#observers) observer.linkUp(link);
-  }
-
-  #linkDown(end?: FailoverError): boolean {
-    for (const observer of this.#observers) observer.linkDown();
-    return this.#deps.links.linkDown(end);
+  /** Tells `watcher` of links from now on, after those who use them. */
+  observe(watcher: LinkWatcher): void {
+    this.#audience.add(watcher);
   }
 
   /** Gives up whatever is under way. The session, if any, is left to the caller. */
@@ -369,10 +263,9 @@ export class Supervisor {
 
   /** Forgets the link without counting it as lost: we leave it ourselves. */
   #dropLink(): void {
-    if (this.#link) this.#linkDown();
+    if (this.#link) this.#audience.linkDown();
     this.#link = undefined;
-    this.#lost = undefined;
-    this.#departed = undefined;
+    this.#whereabouts.forget();
   }
 
   get #clientId(): string {
@@ -408,7 +301,7 @@ export class Supervisor {
     this.#deps.health.retain(endpoints);
   }
 
-  #beginPass(reason: string, pass = new Pass(this.#bias())): void {
+  #beginPass(reason: string, pass = new Pass(this.#whereabouts.bias)): void {
     if (!this.#deps.watcher.current) {
       this.#discover(reason);
       return;
@@ -420,11 +313,6 @@ export class Supervisor {
     if (this.#started && pass.failures === 0) this.#deps.core.emit('reconnect');
     this.#started = true;
     this.#connector.run(pass, abort.signal, this.#passes);
-  }
-
-  #bias(): PassBias {
-    if (this.#departed) return { first: this.#departed };
-    return this.#lost?.shun ? { last: this.#lost.id } : {};
   }
 
   #accepted(link: Link): void {
@@ -443,21 +331,12 @@ export class Supervisor {
     if (isDropped()) return;
     this.#enter({ name: 'connected' }, `accepted by ${id}`);
     if (isDropped()) return;
-    const lost = this.#lost;
-    this.#lost = undefined;
-    this.#departed = undefined;
-    if (lost && lost.id !== id) {
+    const failover = this.#whereabouts.arrived(link, now);
+    if (failover) {
       this.#counters.failovers += 1;
-      const { resumed } = link;
-      events.emit('failover', {
-        from: lost.id,
-        to: id,
-        reason: lost.reason,
-        offlineMs: now - lost.at,
-        resumed,
-      });
+      events.emit('failover', failover);
     }
-    if (!isDropped()) this.#linkUp(link);
+    if (!isDropped()) this.#audience.linkUp(link);
   }
 
   /** Whether a listener has ended the client since: every event may be the last. */
@@ -467,75 +346,27 @@ export class Supervisor {
   }
 
   #linkEnded(error: FailoverError): void {
-    const { clock, health, options } = this.#deps;
+    const { clock, options } = this.#deps;
     if (!this.#link) return;
     const { link, since } = this.#link;
     const now = clock.now();
     this.#link = undefined;
-    const heldMs = now - since;
-    const { id } = link.endpoint;
-    const action = classify(error.outcome ?? UNKNOWN);
-    this.#pacing.linkEnded(heldMs);
     const wasStopped = this.#stopWatch();
-    const ours = this.#linkDown(error);
-    const shun = BLAMES_ENDPOINT.has(action) && !ours;
-    this.#lost = { id, at: now, reason: error.message, shun };
-    const holdMs = options.reconnect && !ours ? this.#holdAfter(action, error, heldMs) : undefined;
-    if (heldMs >= PEACE_MS) this.#conflict.reset();
-    const isFull = this.#candidates.saidFull(id, error.outcome, error.message);
-    if (action === 'redirect') this.#connector.redirected(id, error);
-    else if (shun && !isFull) this.#connector.blame(link.endpoint, error, this.#connector.coolMs(error));
-    else if (!ours && !isFull && action !== 'yield' && holdMs === undefined)
-      health.linkEnded(id, heldMs, error.message);
+    const end: LinkEnd = { link, error, heldMs: now - since, ours: this.#audience.linkDown(error) };
+    const verdict = this.#ends.judge(end);
+    this.#whereabouts.lost({ id: link.endpoint.id, at: now, reason: error.message, shun: verdict.shun });
+    this.#ends.blame(end, verdict);
     if (wasStopped()) return;
-    if (!options.reconnect) this.stop(error.message);
-    else if (holdMs !== undefined) this.#yield(id, holdMs, error.message);
-    else this.#comeBack(action, error, link);
+    if (options.reconnect) this.#comeBack(link.endpoint.id, this.#ends.comeBack(end, verdict));
+    else this.stop(error.message);
   }
 
-  /** The wait after a loss, by what the broker said. */
-  #comeBack(action: Action, error: FailoverError, link: Link): void {
-    const { credentials, events } = this.#deps;
-    const { outcome = UNKNOWN, message } = error;
-    const { id } = link.endpoint;
-    const code = outcome.kind === 'disconnect' ? outcome.code : undefined;
-    if (action === 'reauth' || code === MAXIMUM_CONNECT_TIME) credentials.refused();
-    if (action === 'reauth' && !(credentials.canRefresh && this.#pacing.mayRefresh())) {
-      this.#wait(this.#pacing.slowLane(), message, 'auth-wait');
-    } else if (code === ADMINISTRATIVE_ACTION && this.#pacing.kicked()) {
-      const reason = 'an administrator has disconnected us three times in ten minutes';
-      this.#wait(this.#pacing.slowLane(), reason);
-      events.emit('security', { endpoint: id, code, reason });
-    } else {
-      this.#wait(this.#delayAfter(outcome, link), message);
-    }
-  }
-
-  /** A broker that sent us away for a reason of ours is asked again itself, and not before it has rested. */
-  #delayAfter(outcome: Outcome, { endpoint, spreadMs = 0 }: Link): number {
-    const listHint = this.#deps.watcher.current?.spreadMs ?? 0;
-    const hint = { spreadMs: Math.max(spreadMs, listHint), clientId: this.#clientId };
-    const delay = this.#pacing.afterLoss(hint);
-    if (outcome.kind !== 'disconnect' || BLAMES_ENDPOINT.has(classify(outcome))) return delay;
-    return Math.max(delay, this.#pacing.restLeft(endpoint.id), this.#pacing.afterDisconnect(outcome.code));
-  }
-
-  /** How long to step back for a twin with our client id; `undefined` when the loss is not of that kind. */
-  #holdAfter(action: Action, error: FailoverError, heldMs: number): number | undefined {
-    if (action === 'yield') return this.#conflict.takenOver(heldMs);
-    const wordless =
-      error.outcome?.kind === 'link' &&
-      error.outcome.code === 'closed' &&
-      error.cause === undefined &&
-      heldMs < SHORT_LINK_MS;
-    const v3 = (this.#deps.core.options.protocolVersion ?? 4) < 5;
-    return v3 && wordless ? this.#conflict.closedSilently(error.endpoint ?? '') : undefined;
-  }
-
-  #yield(endpoint: string, holdMs: number, reason: string): void {
+  #comeBack(endpoint: string, { state, waitMs, reason, security }: Return): void {
     const { clock, events } = this.#deps;
-    this.#wait(holdMs, reason, 'conflict');
-    const retryAt = Math.round(clock.wallNow() + holdMs);
+    this.#wait(waitMs, reason, state);
+    if (security !== undefined) events.emit('security', { endpoint, code: security, reason });
+    if (state !== 'conflict') return;
+    const retryAt = Math.round(clock.wallNow() + waitMs);
     events.emit('conflict', { clientId: this.#clientId, endpoint, retryAt });
   }
 
@@ -583,14 +414,6 @@ export class Supervisor {
   }
 }
 
-/** Actions for a link's end after which the endpoint is tried last. */
-const BLAMES_ENDPOINT: ReadonlySet<Action> = new Set<Action>(['next', 'cool', 'redirect']);
-const UNKNOWN: Outcome = { kind: 'link', code: 'closed' };
-/** Reason codes of DISCONNECT that ask for more than their action (C2). */
-const ADMINISTRATIVE_ACTION = 0x98;
-const MAXIMUM_CONNECT_TIME = 0xa0;
-
 type WaitingState = 'backoff' | 'conflict' | 'auth-wait';
 const WAITING: ReadonlySet<ClientState> = new Set<WaitingState>(['backoff', 'conflict', 'auth-wait']);
-const LINK_LOST = ['ERR_LINK', 'the connection was lost meanwhile'] as const;
 const STOPPED: ReadonlySet<ClientState> = new Set<ClientState>(['idle', 'closed', 'failed']);

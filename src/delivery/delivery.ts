@@ -1,7 +1,7 @@
 /** Everything that outlives a connection, told of connections by the supervisor. */
 
 import type { Packet } from 'mqtt';
-import type { LinkObserver } from '../connection/supervisor.js';
+import type { LinkObserver } from '../connection/links.js';
 import { FailoverError } from '../errors.js';
 import type { ReceivedPublish } from '../events.js';
 import type { Link } from '../session/session.js';

@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Departure } from '../../../src/connection/departure.js';
-import type { MoveOptions } from '../../../src/connection/supervisor.js';
+import type { MoveOptions } from '../../../src/connection/move.js';
 import type { Endpoint, EndpointInit } from '../../../src/endpoint.js';
 import { hashShare } from '../../../src/selection/murmur3.js';
 import { fixedRandom } from '../../support/seeded-random.js';

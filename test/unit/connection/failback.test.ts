@@ -8,7 +8,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Failback, type FailbackBounds } from '../../../src/connection/failback.js';
-import type { MoveOptions } from '../../../src/connection/supervisor.js';
+import type { MoveOptions } from '../../../src/connection/move.js';
 import type { Random } from '../../../src/platform/ports.js';
 import { murmur3 } from '../../../src/selection/murmur3.js';
 import { fixedRandom } from '../../support/seeded-random.js';

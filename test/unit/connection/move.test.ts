@@ -7,7 +7,7 @@
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { MoveOptions } from '../../../src/connection/supervisor.js';
+import type { MoveOptions } from '../../../src/connection/move.js';
 import { Credentials } from '../../../src/dial/credentials.js';
 import { Watcher } from '../../../src/discovery/watcher.js';
 import { FailoverError } from '../../../src/errors.js';
