@@ -11,9 +11,9 @@ const LEAST_SHARE = 0.1;
 /** Makes the draws here independent of placement: else the clients that rank a node high would all accept it. */
 const SLOW_START_SEED = 0x510357a7;
 
-/** The share of its clients that a node takes `ageMs` after it came back: max(0.1, age/60 s), 1 at most. */
+/** How warm a node is `ageMs` after it came back, from 0 to 1: what it takes of its clients, but for the least share. */
 export function warmShare(ageMs: number): number {
-  return Math.min(1, Math.max(LEAST_SHARE, ageMs / WARM_UP_MS));
+  return Math.min(1, Math.max(0, ageMs / WARM_UP_MS));
 }
 
 /**
@@ -21,7 +21,8 @@ export function warmShare(ageMs: number): number {
  *
  * A client accepts an endpoint when its draw for the two of them is below the endpoint's share. The draw never
  * changes and the share only grows, so an endpoint that was accepted once stays accepted (monotone). Shares count
- * relative to the oldest of the run: when all came back together, as after a power cut, nobody need be spared.
+ * relative to the oldest of the run, a tenth at least: when all came back together, as after a power cut, nobody need
+ * be spared. (A least share of each alone would make the share of a younger one shrink while the older one outgrows it.)
  *
  * @param shareOf - {@link warmShare} of an endpoint; 1 for those that never were away.
  */
@@ -43,7 +44,8 @@ export function spareYoung(
     const isAccepted = (endpoint: Endpoint) => {
       const share = young.get(endpoint);
       if (share === undefined) return true;
-      return hashShare(`${clientId}\0${endpoint.id}`, SLOW_START_SEED) < share / oldest;
+      const relative = oldest > 0 ? Math.max(LEAST_SHARE, share / oldest) : 1;
+      return hashShare(`${clientId}\0${endpoint.id}`, SLOW_START_SEED) < relative;
     };
     const accepted: Endpoint[] = [];
     const spared: Endpoint[] = [];
