@@ -7,8 +7,9 @@
 import type { Watcher } from '../discovery/watcher.js';
 import type { Endpoint } from '../endpoint.js';
 import type { EventSink } from '../events.js';
-import type { HealthBook, HealthView } from '../health/health-book.js';
+import type { HealthBook } from '../health/health-book.js';
 import type { Outcome } from '../health/outcomes.js';
+import type { HealthView } from '../health/verdicts.js';
 import type { Clock, Random } from '../platform/ports.js';
 import type { Explanation } from '../status.js';
 import { FullNodes, saysFull } from './full-nodes.js';

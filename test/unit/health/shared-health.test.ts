@@ -6,9 +6,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { HealthBook, type HealthBounds } from '../../../src/health/health-book.js';
+import { HealthBook } from '../../../src/health/health-book.js';
 import { addressOf, hasOwnWay, isNodeFact } from '../../../src/health/node-facts.js';
 import { SharedHealth } from '../../../src/health/shared-health.js';
+import type { HealthBounds } from '../../../src/health/verdicts.js';
 import { fixedRandom } from '../../support/seeded-random.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
 import { endpoint } from '../fakes/fake-network.js';
