@@ -18,12 +18,14 @@ const ACTIONS: Readonly<Record<Action, string>> = {
   accept: 'success',
   next: 'another endpoint now; this one is tried last',
   cool: 'another endpoint now; this one is blamed, and left out after `health.failures` in a row',
-  all: 'every endpoint would answer alike: wait, blame none',
-  unfit: 'this endpoint cannot serve this configuration: skipped until its entry in the list changes',
-  reauth: 'fresh credentials once, then the slow lane (state `auth-wait`, a minute to a quarter of an hour)',
+  all: 'every endpoint would answer alike: blame none, and wait; at dial time those of the same race are still tried',
+  unfit:
+    'this endpoint cannot serve this configuration: skipped until its entry in the list changes or `reconnect()`; when all are, state `failed`',
+  reauth:
+    'fresh credentials once, then the slow lane (state `auth-wait`, a minute to a quarter of an hour; it ends when option `credentials`, asked every minute, gives others)',
   yield: 'another client uses our id: one retry, then state `conflict`',
   same: "not the endpoint's fault: the same one again",
-  operation: 'something we sent: the same one again',
+  operation: 'something we sent: the same one again, after its rest',
   redirect: 'the broker names another endpoint',
   fatal: 'a wrong configuration: state `failed`, until `reconnect()`',
 };

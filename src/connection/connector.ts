@@ -177,7 +177,7 @@ export class Connector {
     }
     if (error.code === 'ERR_CONNACK_TIMEOUT') conflict.connackMissed();
     else if (error.code !== 'ERR_REFUSED') conflict.endpointDied(id);
-    if (action === 'unfit') health.unfit(endpoint, error.message);
+    if (action === 'unfit') health.unfit(endpoint, error);
     else if (candidates.saidFull(id, error.outcome, error.message)) return;
     else if (blamed) this.blame(endpoint, error, coolMs);
   }

@@ -6,6 +6,7 @@
  * That, and nothing else, is what brings placement back to where it was after a rolling restart.
  */
 import type { Endpoint } from '../endpoint.js';
+import type { FailoverError } from '../errors.js';
 import type { Clock, DialTarget, Random, Timer } from '../platform/ports.js';
 import { hashShare } from '../selection/murmur3.js';
 import type { MoveOptions } from './move.js';
@@ -48,7 +49,7 @@ const MAX_PROBE_MS = 60_000;
 const PROBE_TIMEOUT_MS = 3_000;
 /** Better endpoints that one look probes, at most. */
 const PROBED_AT_ONCE = 3;
-/** The longest that failed moves home stretch `healthyMs`. */
+/** The longest that moves home which came to nothing stretch `healthyMs`. */
 const MAX_HOLD_OFF = 16;
 
 interface Candidate {
@@ -66,8 +67,11 @@ export class Failback {
   #candidate: Candidate | undefined;
   #failures = 0;
   #movedAt = Number.NEGATIVE_INFINITY;
-  /** Grows with every move home that failed. */
+  /** Grows with every move home that failed, or whose link died young; a link that holds at home makes it 1 again. */
   #holdOff = 1;
+  #linkedAt = Number.NEGATIVE_INFINITY;
+  /** Whether it was we who brought the client to where it is. */
+  #cameBack = false;
 
   constructor(deps: FailbackDeps) {
     this.#deps = deps;
@@ -79,11 +83,20 @@ export class Failback {
     this.#abort = new AbortController();
     this.#candidate = undefined;
     this.#failures = 0;
+    this.#cameBack = false;
+    this.#linkedAt = this.#deps.clock.now();
     this.#next(this.#probeDelay());
   }
 
-  /** The link is gone: there is nothing to move. */
-  linkDown(): void {
+  /**
+   * The link is gone: there is nothing to move.
+   *
+   * @param end - How it ended, unless we left it ourselves.
+   */
+  linkDown(end?: FailoverError): void {
+    // A broker that accepts and then closes passes every probe: how long its links hold says more (R143).
+    if (end && this.#cameBack && !this.#hasHeld()) this.#hold();
+    this.#cameBack = false;
     if (this.#timer) this.#deps.clock.clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#abort?.abort();
@@ -93,7 +106,14 @@ export class Failback {
   /** A planned move came about. */
   moved(): void {
     this.#movedAt = this.#deps.clock.now();
-    this.#holdOff = 1;
+  }
+
+  #hasHeld(): boolean {
+    return this.#deps.clock.now() - this.#linkedAt >= this.#deps.bounds.healthyMs;
+  }
+
+  #hold(): void {
+    this.#holdOff = Math.min(MAX_HOLD_OFF, this.#holdOff * 2);
   }
 
   #next(delayMs: number): void {
@@ -119,6 +139,7 @@ export class Failback {
     const better = this.#deps.better();
     if (better.length === 0) {
       this.#candidate = undefined;
+      if (this.#hasHeld()) this.#holdOff = 1;
       return this.#probeDelay();
     }
     if (this.#deps.bounds.mode === 'off') return this.#probeDelay();
@@ -189,9 +210,10 @@ export class Failback {
     try {
       await this.#deps.move(home.id, 'a better endpoint is back', { event, patient: true });
       this.moved();
+      this.#cameBack = true;
     } catch {
       this.#candidate = undefined;
-      this.#holdOff = Math.min(MAX_HOLD_OFF, this.#holdOff * 2);
+      this.#hold();
     }
   }
 

@@ -9,7 +9,8 @@ import type { Candidates } from '../selection/candidates.js';
 import type { Link } from '../session/session.js';
 import { type Conflict, PEACE_MS } from './conflict.js';
 import type { Connector } from './connector.js';
-import type { Pacing } from './pacing.js';
+import type { Pacing, SpreadHint } from './pacing.js';
+import type { Wait } from './wait.js';
 
 /** A link that ended without our doing. */
 export interface LinkEnd {
@@ -31,10 +32,7 @@ export interface Verdict {
 }
 
 /** How the client comes back. */
-export interface Return {
-  readonly state: 'backoff' | 'auth-wait' | 'conflict';
-  readonly waitMs: number;
-  readonly reason: string;
+export interface Return extends Wait {
   /** Why the wait is one for people to end, where it is. */
   readonly security?: number | string;
 }
@@ -48,8 +46,8 @@ export interface LinkEndDeps {
   readonly health: HealthBook;
   readonly credentials: Credentials;
   readonly events: EventSink;
-  /** Milliseconds over which the list asks a fleet to spread. */
-  readonly spreadMs: () => number;
+  /** How wide the operator wants a fleet to spread, by the list and by what the broker itself has said. */
+  readonly hint: (linkMs?: number) => SpreadHint;
 }
 
 /** Reads the ends of links, and tells those who must learn from them. Knows no states and no timers. */
@@ -96,14 +94,10 @@ export class LinkEnds {
   }
 
   /** A broker that sent us away for a reason of ours is asked again itself, and not before it has rested. */
-  #delayAfter(outcome: Outcome, { endpoint, spreadMs = 0 }: Link): number {
-    const { core, pacing } = this.#deps;
-    const hint = {
-      spreadMs: Math.max(spreadMs, this.#deps.spreadMs()),
-      clientId: core.options.clientId ?? '',
-    };
-    const delay = pacing.afterLoss(hint);
-    if (outcome.kind !== 'disconnect' || BLAMES_ENDPOINT.has(classify(outcome))) return delay;
+  #delayAfter(outcome: Outcome, { endpoint, spreadMs }: Link): number {
+    const { hint, pacing } = this.#deps;
+    const delay = pacing.afterLoss(hint(spreadMs));
+    if (!SAYS_WHY.has(outcome.kind) || BLAMES_ENDPOINT.has(classify(outcome))) return delay;
     return Math.max(delay, pacing.restLeft(endpoint.id), pacing.afterDisconnect(outcome.code));
   }
 
@@ -123,6 +117,8 @@ export class LinkEnds {
 
 /** Actions for a link's end after which the endpoint is tried last. */
 const BLAMES_ENDPOINT: ReadonlySet<Action> = new Set<Action>(['next', 'cool', 'redirect']);
+/** Outcomes by which a broker itself says why. */
+const SAYS_WHY: ReadonlySet<Outcome['kind']> = new Set<Outcome['kind']>(['disconnect', 'websocket']);
 const UNKNOWN: Outcome = { kind: 'link', code: 'closed' };
 /** Reason codes of DISCONNECT that ask for more than their action (C2). */
 const ADMINISTRATIVE_ACTION = 0x98;

@@ -107,7 +107,15 @@ export class Pacing {
    * @param hint - A wider spread that the operator asks for, and this client's place in it.
    */
   afterLoss(hint?: SpreadHint): number {
-    if (this.#shortLinks >= FLAPS) return this.afterFailedPass();
+    return this.#shortLinks >= FLAPS ? this.afterFailedPass() : this.atOnce(hint);
+  }
+
+  /**
+   * The wait before something that a whole fleet may be about to do: a moment.
+   *
+   * @param hint - See {@link afterLoss}.
+   */
+  atOnce(hint?: SpreadHint): number {
     if (!hint || hint.spreadMs <= this.#bounds.spreadMs) return this.#spread();
     // Not a draw: the same client has the same slot each time, so that the operator can reckon with it (R148).
     return (murmur3(hint.clientId) / 2 ** 32) * Math.min(MAX_SPREAD_MS, hint.spreadMs);

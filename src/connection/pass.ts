@@ -1,6 +1,6 @@
 /** One run over the candidates: it ends with a link, when all of them have failed, or when going on is pointless. */
 import { FailoverError } from '../errors.js';
-import { classify, isDistrust } from '../health/outcomes.js';
+import { classify, isDistrust, type Outcome } from '../health/outcomes.js';
 
 /** What the failures of a pass so far mean for the rest of it. */
 export type Conclusion =
@@ -40,6 +40,7 @@ export class Pass {
   #refreshed = false;
   /** Whether MQTT.js saw a connection in this pass, and so emits `close` itself. */
   sawConnection = false;
+  /** Refusals of our credentials, with that of the one endpoint which was asked again with fresh ones. */
   #refusals = 0;
   #busy = 0;
   #distrusted = 0;
@@ -95,7 +96,7 @@ export class Pass {
     const action = classify(outcome);
     const isBusy = outcome.kind === 'connack' && BUSY_CODES.has(outcome.code);
     if (isBusy) this.#busy += 1;
-    if (action === 'reauth') this.#refusals += 1;
+    if (isRefusal(outcome)) this.#refusals += 1;
     if (isDistrust(outcome)) this.#distrusted += 1;
     if (action === 'fatal') this.#conclusion = 'fatal';
     else if ((action === 'all' && outcome.code !== NO_ROUTE && !isBusy) || this.#busy >= BUSY)
@@ -108,7 +109,8 @@ export class Pass {
   exhausted(): void {
     if (this.#conclusion !== 'go-on') return;
     const all = (count: number) => count > 0 && count === this.#failures.size;
-    if (all(this.#refusals)) this.#conclusion = 'unauthorised';
+    const refusing = [...this.#failures.values()].filter(({ outcome }) => outcome && isRefusal(outcome));
+    if (all(refusing.length)) this.#conclusion = 'unauthorised';
     else this.#conclusion = all(this.#distrusted) ? 'untrusted' : 'give-up';
   }
 
@@ -125,13 +127,19 @@ export class Pass {
       const text = 'The endpoint list has no endpoint that this runtime can dial';
       return new FailoverError('ERR_NO_ENDPOINT', text, { retryable: true });
     }
-    return new FailoverError(
-      'ERR_ALL_FAILED',
-      `Every endpoint failed: ${errors.map((e) => e.message).join('; ')}`,
-      {
-        cause: new AggregateError(errors, `${errors.length} endpoints failed`),
-        retryable: this.#conclusion !== 'fatal',
-      },
-    );
+    return allFailed('Every endpoint failed', errors, this.#conclusion !== 'fatal');
   }
+}
+
+function isRefusal(outcome: Outcome): boolean {
+  return classify(outcome) === 'reauth';
+}
+
+/** One error that names each of `errors`, which are one for each endpoint. */
+export function allFailed(what: string, errors: readonly FailoverError[], retryable: boolean): FailoverError {
+  const cause = new AggregateError(errors, `${errors.length} endpoints failed`);
+  return new FailoverError('ERR_ALL_FAILED', `${what}: ${errors.map((e) => e.message).join('; ')}`, {
+    cause,
+    retryable,
+  });
 }

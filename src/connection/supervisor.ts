@@ -16,13 +16,15 @@ import type { Selector } from '../selection/selector.js';
 import type { Link } from '../session/session.js';
 import { Conflict } from './conflict.js';
 import { Connector, type ConnectorDeps, type PassListener } from './connector.js';
+import { watchCredentials } from './credentials-watch.js';
 import { type LinkEnd, LinkEnds, type Return } from './link-end.js';
 import { LinkAudience, type LinkObserver, type LinkWatcher } from './links.js';
 import { type MoveControl, type MoveDeps, type MoveOptions, move } from './move.js';
-import { Pacing, type PacingBounds } from './pacing.js';
-import { Pass } from './pass.js';
+import { Pacing, type PacingBounds, type SpreadHint } from './pacing.js';
+import { allFailed, Pass } from './pass.js';
 import { Redirects } from './redirect.js';
 import { RetryBudget } from './retry-budget.js';
+import { type Wait, type WaitingState, waitAfter } from './wait.js';
 import { Whereabouts } from './whereabouts.js';
 
 export interface SupervisorOptions extends PacingBounds {
@@ -57,6 +59,8 @@ interface State {
   readonly leave?: () => void;
   /** How a wait goes on when it is cut short; left out, with a pass. */
   readonly resume?: () => void;
+  /** When it ends by itself, on the monotonic clock, where an endpoint that is new in the list ends it before. */
+  readonly endsAt?: number;
 }
 
 /** Decides when to dial what. Sends and receives nothing itself. */
@@ -75,6 +79,8 @@ export class Supervisor {
   #state: State = { name: 'idle' };
   #link: { readonly link: Link; readonly since: number } | undefined;
   readonly #whereabouts = new Whereabouts();
+  /** The endpoints of the list, as they were when it changed last. */
+  #listed: ReadonlySet<Endpoint> = new Set();
   #started = false;
   /** How often the client was ended. */
   #stops = 0;
@@ -109,7 +115,7 @@ export class Supervisor {
       conflict: this.#conflict,
       candidates: this.#candidates,
       connector: this.#connector,
-      spreadMs: () => deps.watcher.current?.spreadMs ?? 0,
+      hint: (linkMs) => this.#hint(linkMs),
     });
     this.#moves = { ...deps, connector: this.#connector, pacing: this.#pacing };
     deps.watcher.onChange(() => this.#listChanged());
@@ -148,8 +154,14 @@ export class Supervisor {
   /** Begins to connect; does nothing while it is already under way or connected. */
   start(reason: string): void {
     if (!STOPPED.has(this.#state.name)) return;
-    this.#pacing.reset();
+    this.#anew();
     this.#discover(reason);
+  }
+
+  /** Somebody asks for a fresh start. */
+  #anew(): void {
+    this.#pacing.reset();
+    this.#deps.health.refit();
   }
 
   /**
@@ -172,7 +184,7 @@ export class Supervisor {
 
   #startLater(reason: string): void {
     const { clock } = this.#deps;
-    this.#pacing.reset();
+    this.#anew();
     const resume = () => this.#discover(reason);
     const timer = clock.setTimeout(resume, this.#budget.reserve());
     const leave = () => clock.clearTimeout(timer);
@@ -181,9 +193,10 @@ export class Supervisor {
 
   /**
    * Leaves the present connection politely, if there is one, and starts over; at the next free call of the retry budget
-   * when that is spent.
+   * when that is spent. Endpoints that could not serve the client get another chance.
    */
   restart(reason: string): void {
+    this.#deps.health.refit();
     if (!this.#link) {
       this.retryNow(reason);
       return;
@@ -193,7 +206,7 @@ export class Supervisor {
     this.#dropLink();
     this.#enter(state, reason);
     void this.#deps.session.close().then(() => {
-      if (this.#state === state) this.#wait(waitMs, reason);
+      if (this.#state === state) this.#wait({ state: 'backoff', waitMs, reason });
     });
   }
 
@@ -294,11 +307,31 @@ export class Supervisor {
     );
   }
 
-  /** The list has changed: what is known of endpoints that it no longer has, or has otherwise, is void. */
+  /**
+   * The list has changed: what is known of endpoints that it no longer has, or has otherwise, is void, and one that is
+   * new may be what we wait for.
+   */
   #listChanged(): void {
-    const endpoints = this.#deps.watcher.current?.endpoints ?? [];
-    this.#candidates.retain(endpoints);
-    this.#deps.health.retain(endpoints);
+    const { watcher, health, canDial } = this.#deps;
+    const before = this.#listed;
+    this.#listed = new Set(watcher.current?.endpoints);
+    this.#candidates.retain([...this.#listed]);
+    health.retain([...this.#listed]);
+    const isNew = (each: Endpoint) => !before.has(each) && each.state !== 'down' && canDial(each);
+    if (this.#state.endsAt !== undefined && [...this.#listed].some(isNew))
+      this.#hurry(this.#state.endsAt, 'the list has a new endpoint');
+  }
+
+  /** Ends a wait within the retry budget, and not in the same moment as a whole fleet. */
+  #hurry(endsAt: number, reason: string): void {
+    const budgetMs = this.#budget.take() ? 0 : this.#budget.reserve();
+    const waitMs = budgetMs + this.#pacing.atOnce(this.#hint());
+    if (this.#deps.clock.now() + waitMs < endsAt) this.#wait({ state: 'backoff', waitMs, reason });
+  }
+
+  #hint(linkMs = 0): SpreadHint {
+    const listMs = this.#deps.watcher.current?.spreadMs ?? 0;
+    return { spreadMs: Math.max(linkMs, listMs), clientId: this.#clientId };
   }
 
   #beginPass(reason: string, pass = new Pass(this.#whereabouts.bias)): void {
@@ -361,9 +394,10 @@ export class Supervisor {
     else this.stop(error.message);
   }
 
-  #comeBack(endpoint: string, { state, waitMs, reason, security }: Return): void {
+  #comeBack(endpoint: string, wait: Return): void {
     const { clock, events } = this.#deps;
-    this.#wait(waitMs, reason, state);
+    const { state, waitMs, reason, security } = wait;
+    this.#wait(wait);
     if (security !== undefined) events.emit('security', { endpoint, code: security, reason });
     if (state !== 'conflict') return;
     const retryAt = Math.round(clock.wallNow() + waitMs);
@@ -371,26 +405,40 @@ export class Supervisor {
   }
 
   /** @param pass - The pass to go on with; left out, the wait ends with a new one. */
-  #wait(delayMs: number, reason: string, name: WaitingState = 'backoff', pass?: Pass): void {
+  #wait({ state: name, waitMs, reason, heedsList }: Wait, pass?: Pass): void {
     const { clock } = this.#deps;
-    if (delayMs <= 0) {
+    if (waitMs <= 0) {
       this.#beginPass(reason, pass);
       return;
     }
-    const timer = clock.setTimeout(() => this.#beginPass('the wait is over', pass), delayMs);
-    this.#enter({ name, leave: () => clock.clearTimeout(timer) }, reason);
+    const abort = new AbortController();
+    const timer = clock.setTimeout(() => this.#beginPass('the wait is over', pass), waitMs);
+    const leave = () => {
+      clock.clearTimeout(timer);
+      abort.abort();
+    };
+    this.#enter({ name, leave, ...(heedsList ? { endsAt: clock.now() + waitMs } : {}) }, reason);
+    if (name !== 'auth-wait') return;
+    watchCredentials(this.#deps, abort.signal, () => {
+      const mayTry = this.#budget.take();
+      if (mayTry) this.#beginPass('the application has other credentials');
+      return mayTry;
+    });
   }
 
   /** No candidate is left, unless some only need to rest for a moment. */
   #exhausted(pass: Pass): void {
     const untried = this.#connector.untried(pass);
     if (pass.conclusion === 'go-on' && untried.length > 0) {
-      const wait = this.#pacing.untilRested(untried.map(({ id }) => id));
-      this.#wait(wait, 'the endpoints that are left were tried within the last second', 'backoff', pass);
+      const waitMs = this.#pacing.untilRested(untried.map(({ id }) => id));
+      const reason = 'the endpoints that are left were tried within the last second';
+      this.#wait({ state: 'backoff', waitMs, reason }, pass);
       return;
     }
     pass.exhausted();
-    this.#giveUpPass(pass.error(), pass);
+    const misfits = this.#candidates.misfits();
+    if (misfits) this.#giveUpPass(allFailed('No endpoint can serve this client', misfits, false), pass);
+    else this.#giveUpPass(pass.error(), pass);
   }
 
   #giveUpPass(error: FailoverError, pass: Pass): void {
@@ -408,12 +456,12 @@ export class Supervisor {
       return;
     }
     if (watcher.current) watcher.rescan();
-    if (pass.conclusion === 'unauthorised') this.#wait(this.#pacing.slowLane(), error.message, 'auth-wait');
-    else if (pass.conclusion === 'untrusted') this.#wait(this.#pacing.slowLane(), error.message);
-    else this.#wait(Math.max(this.#pacing.afterFailedPass(), pass.restMs), error.message);
+    // No wait helps: only another list does, or the user.
+    if (this.#candidates.misfits())
+      this.#enter({ name: 'failed', endsAt: Number.POSITIVE_INFINITY }, error.message);
+    else this.#wait(waitAfter(pass, error, this.#pacing));
   }
 }
 
-type WaitingState = 'backoff' | 'conflict' | 'auth-wait';
 const WAITING: ReadonlySet<ClientState> = new Set<WaitingState>(['backoff', 'conflict', 'auth-wait']);
 const STOPPED: ReadonlySet<ClientState> = new Set<ClientState>(['idle', 'closed', 'failed']);

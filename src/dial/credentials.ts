@@ -40,6 +40,8 @@ export class Credentials {
   readonly #provider: CredentialsProvider | undefined;
   readonly #clock: Clock;
   #refused = false;
+  /** What was given last, and for whom. */
+  #given: { readonly endpoint: Endpoint; readonly answer: AttemptCredentials } | undefined;
   #replacesUrl = false;
 
   constructor(provider: CredentialsProvider | undefined, clock: Clock) {
@@ -69,11 +71,25 @@ export class Credentials {
    */
   async prepare(target: DialTarget, signal: AbortSignal): Promise<DialTarget> {
     if (!this.#provider) return target;
-    const { url, expiresAt, ...overlay } = await this.#ask(this.#provider, target.endpoint, signal);
+    const answer = await this.#ask(this.#provider, target.endpoint, signal);
+    this.#given = { endpoint: target.endpoint, answer };
+    const { url, expiresAt, ...overlay } = answer;
     if (url !== undefined) this.#replacesUrl = true;
     const endpoint = url === undefined ? target.endpoint : redirected(target.endpoint, url);
     const attempt = { endpoint, options: { ...target.options, ...overlay }, overlay };
     return typeof expiresAt === 'number' ? { ...attempt, expiresAt } : attempt;
+  }
+
+  /** Asks once more for what was given last; whether something else comes. A failure is no change. */
+  async haveChanged(signal: AbortSignal): Promise<boolean> {
+    if (!this.#provider || !this.#given) return false;
+    const { endpoint, answer } = this.#given;
+    this.refused();
+    try {
+      return !isSame(answer, await this.#ask(this.#provider, endpoint, signal));
+    } catch {
+      return false;
+    }
   }
 
   async #ask(
@@ -117,6 +133,13 @@ export class Credentials {
       signal.removeEventListener('abort', abort);
     }
   }
+}
+
+/** Whether two answers are the same to a broker. */
+function isSame(a: AttemptCredentials, b: AttemptCredentials): boolean {
+  const text = ({ url, username, password, properties, will }: AttemptCredentials) =>
+    JSON.stringify([url, username, password, properties, will]);
+  return text(a) === text(b);
 }
 
 const SECURE: ReadonlySet<Scheme> = new Set<Scheme>(['mqtts', 'wss']);

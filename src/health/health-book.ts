@@ -1,5 +1,6 @@
 /** What one client holds of each endpoint, by what it saw itself and what the others of its process found. */
 import type { Endpoint } from '../endpoint.js';
+import type { FailoverError } from '../errors.js';
 import type { EventSink } from '../events.js';
 import type { Clock, Random } from '../platform/ports.js';
 import { addressOf } from './node-facts.js';
@@ -68,8 +69,18 @@ export class HealthBook implements Member {
   }
 
   /** The endpoint cannot serve this configuration, whatever we wait: not before its entry in the list changes. */
-  unfit(endpoint: Endpoint, reason: string): void {
-    this.#verdicts.unfit(endpoint, reason);
+  unfit(endpoint: Endpoint, error: FailoverError): void {
+    this.#verdicts.unfit(endpoint, error);
+  }
+
+  /** How an endpoint turned out unfit, if it did. */
+  misfit(id: string): FailoverError | undefined {
+    return this.#verdicts.of(id)?.unfit?.error;
+  }
+
+  /** The user insists: unfit endpoints get another chance. */
+  refit(): void {
+    this.#verdicts.refit();
   }
 
   /** CONNECT was accepted. */
@@ -98,7 +109,7 @@ export class HealthBook implements Member {
    */
   retain(endpoints: readonly Endpoint[]): void {
     const present = new Map(endpoints.map((endpoint) => [endpoint.id, endpoint]));
-    this.#verdicts.retain((id, unfit) => present.has(id) && (!unfit || unfit === present.get(id)));
+    this.#verdicts.retain(present);
     for (const id of this.#witnesses.keys()) if (!present.has(id)) this.#witnesses.delete(id);
     const before = new Map(this.#addresses);
     this.#addresses.clear();

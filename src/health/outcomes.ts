@@ -19,6 +19,9 @@
  * | `operation` | something we sent: find out which, then the same endpoint again |
  * | `redirect` | the broker names another endpoint |
  * | `fatal` | a wrong configuration: stop |
+ *
+ * `all` before CONNECT (no local port, no credentials) lets the race that is running go on: it costs the wire nothing, and
+ * another endpoint may after all be reached.
  */
 export type Action =
   | 'accept'

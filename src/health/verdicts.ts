@@ -1,5 +1,6 @@
 /** What one client has concluded about each endpoint: consecutive failures eject it for a growing time. */
 import type { Endpoint } from '../endpoint.js';
+import type { FailoverError } from '../errors.js';
 import type { EndpointState, EventSink } from '../events.js';
 import type { Clock, Random } from '../platform/ports.js';
 
@@ -37,8 +38,8 @@ interface Verdict {
   ejectedUntil: number;
   state: EndpointState;
   reason: string | null;
-  /** The endpoint as it was when it turned out unfit; another object with its id gets a new chance. */
-  unfit: Endpoint | undefined;
+  /** The endpoint as it was when it turned out unfit, and how; another object with its id gets a new chance. */
+  unfit: { readonly endpoint: Endpoint; readonly error: FailoverError } | undefined;
 }
 
 /** Share of an ejection that is added at random, so that clients do not come back together. */
@@ -138,16 +139,29 @@ export class Verdicts {
   }
 
   /** The endpoint cannot serve this configuration, whatever we wait. */
-  unfit(endpoint: Endpoint, reason: string): void {
+  unfit(endpoint: Endpoint, error: FailoverError): void {
     const verdict = this.#verdict(endpoint.id);
-    verdict.unfit = endpoint;
-    verdict.reason = reason;
+    verdict.unfit = { endpoint, error };
+    verdict.reason = error.message;
     this.#change(endpoint.id, verdict, 'unusable');
   }
 
-  /** Drops the verdicts that `stands` does not say to keep. */
-  retain(stands: (id: string, unfit: Endpoint | undefined) => boolean): void {
-    for (const [id, { unfit }] of this.#verdicts) if (!stands(id, unfit)) this.#verdicts.delete(id);
+  /** Gives those that were unfit another chance. */
+  refit(): void {
+    for (const [id, verdict] of this.#verdicts) {
+      if (!verdict.unfit) continue;
+      verdict.unfit = undefined;
+      verdict.reason = `it could not serve this client before: ${verdict.reason}`;
+      this.#change(id, verdict, 'suspect');
+    }
+  }
+
+  /** Drops the verdicts on endpoints that are no longer there, and on unfit ones that have changed. */
+  retain(present: ReadonlyMap<string, Endpoint>): void {
+    for (const [id, { unfit }] of this.#verdicts) {
+      const now = present.get(id);
+      if (!now || (unfit && unfit.endpoint !== now)) this.#verdicts.delete(id);
+    }
   }
 
   isEjected(id: string): boolean {

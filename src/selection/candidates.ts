@@ -6,6 +6,7 @@
  */
 import type { Watcher } from '../discovery/watcher.js';
 import type { Endpoint } from '../endpoint.js';
+import type { FailoverError } from '../errors.js';
 import type { EventSink } from '../events.js';
 import type { HealthBook } from '../health/health-book.js';
 import type { Outcome } from '../health/outcomes.js';
@@ -151,6 +152,17 @@ export class Candidates {
   /** A probe was answered. */
   answered(id: string): void {
     this.#recoveries.back(id);
+  }
+
+  /**
+   * One error for each endpoint when none of them can serve this client, and no wait changes that (C2); `undefined` while
+   * one could, or where this runtime can dial none of them in the first place.
+   */
+  misfits(): readonly FailoverError[] | undefined {
+    const { health, canDial } = this.#deps;
+    const dialable = this.ranking().filter(canDial);
+    const errors = dialable.flatMap(({ id }) => health.misfit(id) ?? []);
+    return errors.length > 0 && errors.length === dialable.length ? errors : undefined;
   }
 
   /** Drops what is known of endpoints that are no longer in the list. */

@@ -9,6 +9,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Failback, type FailbackBounds } from '../../../src/connection/failback.js';
 import type { MoveOptions } from '../../../src/connection/move.js';
+import { FailoverError } from '../../../src/errors.js';
 import type { Random } from '../../../src/platform/ports.js';
 import { murmur3 } from '../../../src/selection/murmur3.js';
 import { fixedRandom } from '../../support/seeded-random.js';
@@ -16,6 +17,7 @@ import { settle, VirtualClock } from '../../support/virtual-clock.js';
 import { endpoint, FakeNetwork } from '../fakes/fake-network.js';
 
 const refused = new Error('ECONNREFUSED');
+const lost = new FailoverError('ERR_LINK', 'closed');
 
 interface Setup extends Partial<FailbackBounds> {
   readonly clock?: VirtualClock;
@@ -46,7 +48,8 @@ async function linked({ clock = new VirtualClock(), on = 'b', ...given }: Setup 
     refusesConnect: boolean;
     onObserved: () => void;
     relist(ids: string): void;
-    link(id: string): void;
+    onMoved: () => void;
+    link(id: string, end?: FailoverError): void;
   }
   const w: World = {
     clock,
@@ -99,12 +102,15 @@ async function linked({ clock = new VirtualClock(), on = 'b', ...given }: Setup 
         if (w.refusesConnect) w.link(w.current as string);
         if (w.moveError) throw w.moveError;
         w.link(to);
+        w.onMoved();
       },
       mayLeave,
     }),
-    /** The link to `id` takes the place of the one before. */
-    link: (id: string) => {
-      w.failback.linkDown();
+    /** Runs when a move has come about. */
+    onMoved: () => {},
+    /** The link to `id` takes the place of the one before, which ended for `end` or was left. */
+    link: (id: string, end?: FailoverError) => {
+      w.failback.linkDown(end);
       w.current = id;
       w.failback.linkUp();
     },
@@ -333,16 +339,38 @@ describe('moves', () => {
     );
   });
 
-  test('that succeed make it a minute again', async () => {
+  test('whose link holds at home make it a minute again', async () => {
     const w = await linked({ dwellMs: 0 });
     w.moveError = new Error('refused');
     await w.clock.advance(70_000);
     w.moveError = undefined;
     await w.clock.advance(130_000);
     assert.deepEqual(w.moveLog, ['a@70000', 'a@200000']);
+    await w.clock.advance(100_000);
+    w.link('b', lost);
+    await w.clock.advance(70_000);
+    assert.deepEqual(w.moveLog.slice(2), ['a@370000']);
+  });
+
+  test('whose link dies young double it, too, as a broker that accepts and then closes passes every probe (R143)', async () => {
+    const w = await linked({ dwellMs: 0 });
+    w.onMoved = () => {
+      w.clock.setTimeout(() => w.link('b', lost), 1_000);
+    };
+    await w.clock.advance(3_600_000);
+    assert.deepEqual(
+      w.moves.slice(0, 6).map(({ at }, i) => at - (w.moves[i - 1]?.at ?? -1_000)),
+      [60_000, 120_000, 240_000, 480_000, 960_000, 960_000].map((healthy) => 11_000 + healthy),
+    );
+  });
+
+  test('whose link we leave ourselves say nothing of home', async () => {
+    const w = await linked({ dwellMs: 0 });
+    await w.clock.advance(70_000);
+    await w.clock.advance(1_000);
     w.link('b');
     await w.clock.advance(70_000);
-    assert.deepEqual(w.moveLog.slice(2), ['a@270000']);
+    assert.deepEqual(w.moveLog, ['a@70000', 'a@141000']);
   });
 
   test('that fail after the old link was left go on with the new one, with one timer', async () => {

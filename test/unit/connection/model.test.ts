@@ -42,6 +42,8 @@ const ENDPOINT_GAP_MS = 980;
 /** What the invariants need to remember. */
 class Model {
   state: ClientState = 'idle';
+  /** Whether a client that has failed waits for another list. */
+  listens = false;
   readonly visited = new Set<string>();
   mostPerMinute = 0;
   #connects: { readonly id: string; readonly at: number }[] = [];
@@ -51,6 +53,7 @@ class Model {
     assert.ok(to === 'closed' || LEGAL[from]?.includes(to), `${from} → ${to} is legal`);
     assert.ok(typeof reason === 'string' && reason.length > 0, `${from} → ${to} has a reason`);
     this.state = to;
+    this.listens = to === 'failed' && reason.startsWith('No endpoint can serve this client');
     this.visited.add(`${from} → ${to}`);
   }
 
@@ -80,8 +83,9 @@ class Model {
     if (AT_REST.has(state)) {
       // A polite end gives the peer a second.
       if (life.ending > 0) return;
+      assert.ok(own.pending <= 1, 'discovery alone goes on for one that no endpoint of the list can serve');
       assert.deepEqual(
-        [own.pending, network.dialing, network.openTransports.size],
+        [this.listens ? 0 : own.pending, network.dialing, network.openTransports.size],
         [0, 0, 0],
         `no timer, dial or connection while ${state}`,
       );

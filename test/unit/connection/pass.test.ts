@@ -168,6 +168,32 @@ describe('a pass', () => {
   });
 });
 
+describe('an endpoint that is asked once more with fresh credentials', () => {
+  const refusal = (id: string) => {
+    return new FailoverError('ERR_REFUSED', `${id} said 135`, { outcome: { kind: 'connack', code: 0x87 } });
+  };
+
+  it('and refuses those, too, leads to the slow lane though it is alone', () => {
+    const pass = new Pass();
+    assert.ok(pass.mayRefresh('a'));
+    pass.failed('a', refusal('a'));
+    pass.exhausted();
+    assert.equal(pass.conclusion, 'unauthorised');
+  });
+
+  it('does not speak for another that could not be reached', () => {
+    const pass = new Pass();
+    assert.ok(pass.mayRefresh('a'));
+    pass.failed('a', refusal('a'));
+    pass.failed(
+      'b',
+      new FailoverError('ERR_TRANSPORT', 'b', { outcome: { kind: 'socket', code: 'ECONNREFUSED' } }),
+    );
+    pass.exhausted();
+    assert.equal(pass.conclusion, 'give-up');
+  });
+});
+
 describe('the order of a pass', () => {
   const ranked = ['a', 'b', 'c', 'd'].map((id) => ({ id }));
   const ids = (pass: Pass) =>

@@ -329,7 +329,7 @@ describe('failed passes', () => {
     network.answer('a', refused);
     supervisor.start('test');
     await clock.advance(2_000);
-    assert.deepEqual([network.log, supervisor.current?.id, asked], [['a@0', 'b@2000'], 'b', 2]);
+    assert.deepEqual([network.log, supervisor.current?.id, asked], [['a@0', 'b@50'], 'b', 2]);
   });
 
   test('can be cut short', async () => {
@@ -775,23 +775,58 @@ describe('what the broker says', () => {
     assert.equal(clock.pending, 0);
   });
 
-  test('endpoints that cannot serve us are not asked again, and the waits grow all the same', async () => {
+  test('an endpoint that cannot serve us is not asked again while others may', async () => {
+    const { clock, core, network, supervisor } = world({ ids: 'ab' });
+    core.answer('a', { refuse: 0x84 });
+    network.answer('b', refused);
+    supervisor.start('test');
+    await clock.advance(6_000);
+    assert.deepEqual(network.log, ['a@0', 'b@0', 'b@2000', 'b@5000']);
+    assert.equal(supervisor.state, 'backoff');
+  });
+
+  test('endpoints of which none can serve us are the end, with the reason of each (C2)', async () => {
     const { clock, events, core, network, supervisor } = world({ ids: 'ab' });
     for (const id of 'ab') core.answer(id, { refuse: 0x84 });
     supervisor.start('test');
-    await clock.advance(60_000);
-    assert.deepEqual(network.log, ['a@0', 'b@0']);
+    await clock.advance(600_000);
+    assert.deepEqual([network.log, supervisor.state, clock.pending], [['a@0', 'b@0'], 'failed', 0]);
     assert.deepEqual(
       events.of('health').map(({ endpoint: id, state }) => `${id} ${state}`),
       ['a unusable', 'b unusable'],
     );
-    const reconnects = core.log.filter((line) => line === 'reconnect').length;
-    assert.ok(reconnects <= 8, `${reconnects} passes within a minute`);
-    assert.deepEqual(core.log.filter((line) => line.startsWith('error')).slice(0, 3), [
-      'error ERR_ALL_FAILED',
-      'error ERR_NO_ENDPOINT',
-      'error ERR_NO_ENDPOINT',
-    ]);
+    const [error] = core.errors as FailoverError[];
+    assert.deepEqual([core.errors.length, error?.code, error?.retryable], [1, 'ERR_ALL_FAILED', false]);
+    assert.match(error?.message ?? '', /^No endpoint can serve this client: a refused CONNECT .*; b refused/);
+    const errors = (error?.cause as AggregateError | undefined)?.errors ?? [];
+    assert.deepEqual(
+      errors.map(({ endpoint: id }) => id),
+      ['a', 'b'],
+    );
+  });
+
+  test('endpoints of which none can serve us are named also when that takes several passes', async () => {
+    const { clock, core, network, supervisor } = world({ ids: 'ab' });
+    core.answer('a', { refuse: 0x84 });
+    network.answer('b', refused);
+    supervisor.start('test');
+    await clock.advance(0);
+    network.answer('b', 'open');
+    core.answer('b', { refuse: 0x84 });
+    await clock.advance(2_000);
+    assert.equal(supervisor.state, 'failed');
+    assert.match(core.errors.at(-1)?.message ?? '', /: a refused CONNECT .*; b refused CONNECT/);
+  });
+
+  test('endpoints that could not serve us are asked again when the user insists', async () => {
+    const { clock, core, network, supervisor } = world({ ids: 'a' });
+    core.answer('a', { refuse: 0x84 });
+    supervisor.start('test');
+    await clock.advance(60_000);
+    core.answer('a', 'accept');
+    supervisor.restart('reconnect() was called');
+    await clock.advance(0);
+    assert.deepEqual([network.log, supervisor.state], [['a@0', 'a@60000'], 'connected']);
   });
 
   test('a client id that is not valid ends the client', async () => {
@@ -839,6 +874,17 @@ describe('a link that ended over something we sent (R92)', () => {
         }
         assert.equal(w.events.of('health').length > 0, !suspected);
       });
+
+  test('by a WebSocket close while it was young leads to the same endpoint after its rest, as DISCONNECT does', async () => {
+    for (const end of ['close', 'disconnect'] as const) {
+      const w = await connected({ ids: 'ab', suspected: true });
+      await w.clock.advance(200);
+      if (end === 'close') w.transport().hangUp(closed(1009));
+      else w.session.packetReceived({ cmd: 'disconnect', reasonCode: 0x95 });
+      await w.clock.advance(2_000);
+      assert.deepEqual(w.network.log, ['a@0', 'a@1000'], end);
+    }
+  });
 
   test('is no take-over by a twin, MQTT 3.1.1', async () => {
     for (const suspected of [true, false]) {

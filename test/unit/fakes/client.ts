@@ -19,6 +19,9 @@ export interface ClientSetup extends Partial<SupervisorOptions> {
   readonly network: FakeNetwork;
   readonly endpoints: readonly Endpoint[];
   readonly set?: Partial<EndpointSet>;
+  /** Answers discovery instead of `endpoints` and `set`, every `refreshMs`. */
+  readonly resolve?: () => Promise<EndpointSet>;
+  readonly refreshMs?: number;
   readonly clientId?: string;
   readonly random?: Random;
   readonly process?: { readonly health: SharedHealth; readonly dialBudget: DialBudget };
@@ -31,6 +34,8 @@ export function clientOf({
   network,
   endpoints,
   set,
+  resolve = async () => ({ endpoints, source: 'test', ...set }),
+  refreshMs,
   clientId = 'c',
   random = fixedRandom(0.5),
   process,
@@ -40,8 +45,7 @@ export function clientOf({
   const events = new Recorder();
   const core = new FakeCore();
   Object.assign(core.options, { protocolVersion: 5, clientId });
-  const resolve = async () => ({ endpoints, source: 'test', ...set });
-  const watcher = new Watcher({ resolver: { resolve }, clock, random, events, refreshMs: undefined });
+  const watcher = new Watcher({ resolver: { resolve }, clock, random, events, refreshMs });
   const connectOptions = connectOptionsOf(core);
   const session = sessionOf(core, clock, connectOptions);
   const supervisor = supervisorOf({
@@ -72,6 +76,7 @@ export function clientOf({
   return {
     events,
     core,
+    watcher,
     session,
     supervisor,
     /** The broker sends DISCONNECT. */

@@ -1,6 +1,7 @@
 /** Passive health: when an endpoint is taken out, for how long, and in which order the rest is tried. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { FailoverError } from '../../../src/errors.js';
 import { HealthBook, SHORT_LINK_MS } from '../../../src/health/health-book.js';
 import { fixedRandom } from '../../support/seeded-random.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
@@ -167,8 +168,8 @@ describe('health book', () => {
 describe('an unfit endpoint', () => {
   test('is left out of the order and named unusable, and does not count for panic', () => {
     const { events, book, fail } = world();
-    book.unfit(all[0]!, 'too old');
-    book.unfit(all[0]!, 'too old');
+    book.unfit(all[0]!, new FailoverError('ERR_REFUSED', 'too old'));
+    book.unfit(all[0]!, new FailoverError('ERR_REFUSED', 'too old'));
     fail('b', 2);
     fail('c', 2);
     assert.equal(order(book), 'debc');
@@ -181,7 +182,7 @@ describe('an unfit endpoint', () => {
 
   test('gets a new chance when its entry in the list has changed', () => {
     const { book } = world();
-    book.unfit(all[0]!, 'too old');
+    book.unfit(all[0]!, new FailoverError('ERR_REFUSED', 'too old'));
     book.retain(all);
     assert.equal(order(book), 'bcde');
     const changed = [endpoint('a', { weight: 2 }), ...all.slice(1)];

@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { FailoverError } from '../../../src/errors.js';
 import { HealthBook } from '../../../src/health/health-book.js';
 import { addressOf, hasOwnWay, isNodeFact } from '../../../src/health/node-facts.js';
 import { SharedHealth } from '../../../src/health/shared-health.js';
@@ -62,7 +63,7 @@ describe('clients of one process', () => {
     const [one, other] = [join(), join()];
     one.book.failed('a', 'a bad certificate');
     one.book.failed('a', 'a bad certificate');
-    one.book.unfit(list[1]!, 'too old');
+    one.book.unfit(list[1]!, new FailoverError('ERR_REFUSED', 'too old'));
     one.book.cool('c', 60_000, 'it sends us away');
     one.book.accepted('c');
     one.book.linkEnded('c', 10, 'gone');

@@ -9,6 +9,7 @@ import { describe, test } from 'node:test';
 import type { EndpointSet } from '../../../src/discovery/resolver.js';
 import { Watcher } from '../../../src/discovery/watcher.js';
 import type { Endpoint } from '../../../src/endpoint.js';
+import { FailoverError } from '../../../src/errors.js';
 import { HealthBook } from '../../../src/health/health-book.js';
 import { Candidates } from '../../../src/selection/candidates.js';
 import { rank } from '../../../src/selection/rank.js';
@@ -131,7 +132,7 @@ describe('the order to dial in (R132)', () => {
   test('leaves out what cannot serve this configuration', async () => {
     const list = [...'abc'].map((id) => endpoint(id));
     const w = await world(list);
-    w.health.unfit(list[0]!, 'wrong protocol version');
+    w.health.unfit(list[0]!, new FailoverError('ERR_REFUSED', 'wrong protocol version'));
     assert.equal(w.lots, 'bc||');
   });
 
@@ -384,7 +385,7 @@ describe("the operator's word (R45)", () => {
       list.map((each) => w.candidates.view(each).state),
       ['down', 'unusable'],
     );
-    w.health.unfit(list[0]!, 'wrong protocol version');
+    w.health.unfit(list[0]!, new FailoverError('ERR_REFUSED', 'wrong protocol version'));
     assert.equal(w.candidates.view(list[0]!).reason, 'wrong protocol version');
   });
 });
@@ -415,7 +416,10 @@ describe('explain()', () => {
     w.connect('second');
     w.candidates.saidFull('full', FULL, 'full refused CONNECT with code 137 (Server busy)');
     w.eject('broken');
-    w.health.unfit(list[8]!, 'unfit refused CONNECT with code 132 (Unsupported Protocol Version)');
+    w.health.unfit(
+      list[8]!,
+      new FailoverError('ERR_REFUSED', 'unfit refused CONNECT with code 132 (Unsupported Protocol Version)'),
+    );
     const golden: [string, boolean, string][] = [
       ['first', true, 'its load is 0.95, that of second is 0.25'],
       ['young', true, 'it has just come back, and takes its clients one by one'],
