@@ -312,12 +312,12 @@ export class Supervisor {
    * new may be what we wait for.
    */
   #listChanged(): void {
-    const { watcher, health, canDial } = this.#deps;
+    const { watcher, health, refusal } = this.#deps;
     const before = this.#listed;
     this.#listed = new Set(watcher.current?.endpoints);
     this.#candidates.retain([...this.#listed]);
     health.retain([...this.#listed]);
-    const isNew = (each: Endpoint) => !before.has(each) && each.state !== 'down' && canDial(each);
+    const isNew = (each: Endpoint) => !before.has(each) && each.state !== 'down' && !refusal(each);
     if (this.#state.endsAt !== undefined && [...this.#listed].some(isNew))
       this.#hurry(this.#state.endsAt, 'the list has a new endpoint');
   }

@@ -7,32 +7,23 @@
 import type { Watcher } from '../discovery/watcher.js';
 import type { Endpoint } from '../endpoint.js';
 import type { FailoverError } from '../errors.js';
-import type { EventSink } from '../events.js';
-import type { HealthBook } from '../health/health-book.js';
 import type { Outcome } from '../health/outcomes.js';
 import type { HealthView } from '../health/verdicts.js';
-import type { Clock, Random } from '../platform/ports.js';
 import type { Explanation } from '../status.js';
-import { FullNodes, saysFull } from './full-nodes.js';
 import { freshLoads, shunLoaded } from './load.js';
 import { type Remark, type SameRun, sameLocality } from './runs.js';
 import { checkedSelector, type Selector } from './selector.js';
 import { Recoveries, spareYoung } from './slow-start.js';
 import { spill } from './spill.js';
+import { Standing, type StandingDeps } from './standing.js';
 
-export interface CandidatesDeps {
+export interface CandidatesDeps extends StandingDeps {
   readonly watcher: Watcher;
   readonly selector: Selector;
   readonly zone: string | undefined;
-  readonly health: HealthBook;
   /** Puts the endpoint first that a broker has sent us to. */
   readonly redirects: { order(ranked: readonly Endpoint[]): readonly Endpoint[] };
-  /** Why an endpoint must not be dialed at all; `undefined` when it may. */
-  readonly refusal: (endpoint: Endpoint) => string | undefined;
   readonly clientId: () => string;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly events: EventSink;
 }
 
 /** Why the endpoint in use is to be left: the operator's word, or that the list no longer has it (R45). */
@@ -50,15 +41,15 @@ interface Purpose {
 export class Candidates {
   readonly #deps: CandidatesDeps;
   readonly #selector: Selector;
-  readonly #full: FullNodes;
+  readonly #standing: Standing;
   readonly #recoveries: Recoveries;
   readonly #same: SameRun;
   #hasConnected = false;
 
   constructor(deps: CandidatesDeps) {
-    const { clock, random, events, zone } = deps;
+    const { clock, events, zone } = deps;
     this.#deps = deps;
-    this.#full = new FullNodes(clock, random);
+    this.#standing = new Standing(deps);
     this.#recoveries = new Recoveries(clock);
     this.#same = sameLocality(zone);
     // Later: whoever asked for the ranking is not prepared for what a listener may do.
@@ -125,28 +116,16 @@ export class Candidates {
     return this.#deps.watcher.current?.endpoints.find((endpoint) => endpoint.id === id);
   }
 
-  /**
-   * An endpoint answered: if it said that it is full, that is remembered, and nobody need blame it.
-   *
-   * @returns whether it did.
-   */
+  /** See {@link Standing.saidFull}. */
   saidFull(id: string, outcome: Outcome | undefined, reason: string): boolean {
-    if (!saysFull(outcome)) return false;
-    this.#full.answered(id, reason);
-    const { clock, events, health } = this.#deps;
-    const until = this.#wall(this.#full.hold(id)?.until ?? clock.now());
-    if (health.view(id).state !== 'ejected')
-      events.emit('health', { endpoint: id, state: 'suspect', reason, until });
-    return true;
+    return this.#standing.saidFull(id, outcome, reason);
   }
 
   /** CONNECT was accepted. To be told before the health book is. */
   accepted(id: string): void {
-    const { health, events } = this.#deps;
     this.#hasConnected = true;
     this.#recoveries.back(id);
-    if (this.#full.accepted(id) && health.view(id).state === 'healthy')
-      events.emit('health', { endpoint: id, state: 'healthy', reason: 'accepted', until: null });
+    this.#standing.accepted(id);
   }
 
   /** A probe was answered. */
@@ -159,8 +138,8 @@ export class Candidates {
    * one could, or where this runtime can dial none of them in the first place.
    */
   misfits(): readonly FailoverError[] | undefined {
-    const { health, canDial } = this.#deps;
-    const dialable = this.ranking().filter(canDial);
+    const { health, refusal } = this.#deps;
+    const dialable = this.ranking().filter((endpoint) => !refusal(endpoint));
     const errors = dialable.flatMap(({ id }) => health.misfit(id) ?? []);
     return errors.length > 0 && errors.length === dialable.length ? errors : undefined;
   }
@@ -168,22 +147,13 @@ export class Candidates {
   /** Drops what is known of endpoints that are no longer in the list. */
   retain(endpoints: readonly Endpoint[]): void {
     const present = new Set(endpoints.map(({ id }) => id));
-    this.#full.retain(present);
+    this.#standing.retain(present);
     this.#recoveries.retain(present);
   }
 
-  /** State and reason of an endpoint, the strongest first: what cannot be used, the operator's word, health, fullness. */
+  /** See {@link Standing.view}. */
   view(endpoint: Endpoint): HealthView {
-    const { health, refusal } = this.#deps;
-    const { id, state } = endpoint;
-    const refused = refusal(endpoint);
-    if (refused !== undefined) return { state: 'unusable', reason: refused, retryAt: null };
-    const view = health.view(id);
-    if (view.state === 'unusable') return view;
-    if (state !== 'up') return { state, reason: `the list says that it is ${state}`, retryAt: null };
-    const hold = this.#full.hold(id);
-    if (view.state === 'ejected' || !hold) return view;
-    return { state: 'suspect', reason: hold.reason, retryAt: this.#wall(hold.until) };
+    return this.#standing.view(endpoint);
   }
 
   /** How a client would be placed now, and why: by rank, with what keeps an endpoint from being dialed (R139). */
@@ -194,7 +164,7 @@ export class Candidates {
     return this.ranking(clientId).map((endpoint, rank) => {
       const { id, url } = endpoint;
       const { state, reason } = this.view(endpoint);
-      const eligible = !INELIGIBLE.has(state) && !this.#full.hold(id);
+      const eligible = this.#standing.isEligible(endpoint, state);
       const why = (eligible ? remarks.get(id) : undefined) ?? reason;
       return { id, url, rank, eligible, reason: why ?? (rank === 0 ? 'first by rank' : 'next by rank') };
     });
@@ -208,7 +178,7 @@ export class Candidates {
       if (refusal(endpoint) !== undefined) return false;
       const { state } = this.view(endpoint);
       if (state === 'ejected') this.#recoveries.away(endpoint.id);
-      else if (!INELIGIBLE.has(state) && !this.#full.hold(endpoint.id)) available.add(endpoint);
+      else if (this.#standing.isEligible(endpoint, state)) available.add(endpoint);
       return state !== 'unusable';
     });
     const isAvailable = (endpoint: Endpoint) => available.has(endpoint);
@@ -222,19 +192,6 @@ export class Candidates {
       const loads = watcher.current && freshLoads(watcher.current, watcher.receivedAt, clock);
       if (loads) ordered = shunLoaded(ordered, this.#same, isAvailable, loads, remark);
     }
-    return redirects.order(this.#full.last(ordered));
-  }
-
-  #wall(at: number): number {
-    const { clock } = this.#deps;
-    return Math.round(clock.wallNow() + (at - clock.now()));
+    return redirects.order(this.#standing.fullLast(ordered));
   }
 }
-
-/** States in which an endpoint is dialed only when nothing else is left, or not at all. */
-const INELIGIBLE: ReadonlySet<HealthView['state']> = new Set<HealthView['state']>([
-  'ejected',
-  'draining',
-  'down',
-  'unusable',
-]);

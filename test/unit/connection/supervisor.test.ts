@@ -310,6 +310,21 @@ describe('failed passes', () => {
     }
   });
 
+  test('do not keep the client from the one endpoint that comes back, though all are ejected (R134)', async () => {
+    for (const alive of 'abc') {
+      const { clock, events, network, supervisor } = world();
+      for (const id of 'abc') network.answer(id, refused);
+      supervisor.start('test');
+      await clock.advance(300_000);
+      const ejected = events.of('health').filter(({ state }) => state === 'ejected');
+      assert.deepEqual([...new Set(ejected.map(({ endpoint: id }) => id))].sort(), ['a', 'b', 'c']);
+      network.answer(alive, 'open');
+      // The longest wait between passes, and the spread of a rest.
+      await clock.advance(30_050);
+      assert.equal(supervisor.current?.id, alive);
+    }
+  });
+
   test('are forgotten when the client is stopped and started', async () => {
     const { clock, network, supervisor, end } = world({ ids: 'a' });
     network.answer('a', refused);
@@ -827,6 +842,19 @@ describe('what the broker says', () => {
     supervisor.restart('reconnect() was called');
     await clock.advance(0);
     assert.deepEqual([network.log, supervisor.state], [['a@0', 'a@60000'], 'connected']);
+  });
+
+  test('an endpoint that could not serve us is asked again when the user insists during a wait, too', async () => {
+    const { clock, core, network, supervisor } = world({ ids: 'ab' });
+    core.answer('a', { refuse: 0x84 });
+    network.answer('b', refused);
+    supervisor.start('test');
+    await clock.advance(500);
+    core.answer('a', 'accept');
+    await clock.advance(1_000);
+    supervisor.restart('reconnect() was called');
+    await clock.advance(0);
+    assert.equal(supervisor.current?.id, 'a');
   });
 
   test('a client id that is not valid ends the client', async () => {

@@ -131,16 +131,6 @@ describe('a wait for want of an endpoint', () => {
 });
 
 describe('other waits', () => {
-  test('go on: the first moments after a loss belong to the slot', async () => {
-    const w = world('a', { spreadMs: 60_000 });
-    w.supervisor.start('test');
-    await w.clock.advance(10_500);
-    w.cut();
-    w.relist({ endpoints: [w.called('a'), w.called('b')] });
-    await w.clock.advance(20_000);
-    assert.equal(w.supervisor.state, 'backoff');
-  });
-
   test('go on: a client that was kicked does not hop to a new endpoint', async () => {
     const w = world('a');
     w.supervisor.start('test');
