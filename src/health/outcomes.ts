@@ -86,8 +86,6 @@ type Row = readonly [
 const RATE_COOL: CoolRange = Object.freeze([1_000, 10_000] as const);
 /** Half a minute for a broker that shuts down, and a little more, so that a fleet does not ask again in one moment. */
 const SHUTDOWN_COOL: CoolRange = Object.freeze([30_000, 36_000] as const);
-/** A few seconds for one that takes no more connections now: for when there is no other. */
-const RATE_COOL: CoolRange = Object.freeze([1_000, 10_000] as const);
 /** Five minutes for a certificate that cannot be trusted: nothing heals it but a person, or a clock that is set. */
 const DISTRUST_COOL: CoolRange = Object.freeze([300_000, 360_000] as const);
 
