@@ -6,79 +6,26 @@
  * a transport, the session for CONNACK.
  */
 
-import type { Watcher } from '../discovery/watcher.js';
 import type { Endpoint } from '../endpoint.js';
 import { describe, FailoverError } from '../errors.js';
 import type { ClientState } from '../events.js';
-import type { MqttCore } from '../mqtt/mqtt-core.js';
-import { Candidates } from '../selection/candidates.js';
-import type { Selector } from '../selection/selector.js';
+import type { Candidates } from '../selection/candidates.js';
 import type { Link } from '../session/session.js';
-import { Conflict } from './conflict.js';
-import { Connector, type ConnectorDeps, type PassListener } from './connector.js';
-import { watchCredentials } from './credentials-watch.js';
-import { type LinkEnd, LinkEnds, type Return } from './link-end.js';
-import { LinkAudience, type LinkObserver, type LinkWatcher } from './links.js';
-import { type MoveControl, type MoveDeps, type MoveOptions, move } from './move.js';
-import { Pacing, type PacingBounds, type SpreadHint } from './pacing.js';
+import type { PassListener } from './connector.js';
+import type { LinkEnd, Return } from './link-end.js';
+import type { LinkWatcher } from './links.js';
+import { type MoveControl, type MoveOptions, move } from './move.js';
+import { makeParts, type Parts, type SupervisorDeps } from './parts.js';
 import { allFailed, Pass } from './pass.js';
-import { Redirects } from './redirect.js';
-import { RetryBudget } from './retry-budget.js';
-import { type Wait, type WaitingState, waitAfter } from './wait.js';
-import { Whereabouts } from './whereabouts.js';
-
-export interface SupervisorOptions extends PacingBounds {
-  readonly connackTimeoutMs: number;
-  /** Bounds transport and CONNACK of an attempt together; MQTT.js's `connectTimeout`. */
-  readonly attemptTimeoutMs: number;
-  /** False: one pass over the endpoints, and the first lost link is the last. */
-  readonly reconnect: boolean;
-  /** The client's own zone. */
-  readonly zone?: string | undefined;
-}
-
-/** What a connector needs beside what the supervisor itself makes for it. */
-type SharedDeps = Omit<
-  ConnectorDeps,
-  'candidates' | 'pacing' | 'conflict' | 'redirects' | 'connackTimeoutMs' | 'attemptTimeoutMs'
->;
-
-export interface SupervisorDeps extends SharedDeps {
-  readonly core: MqttCore;
-  readonly watcher: Watcher;
-  readonly selector: Selector;
-  /** Why an endpoint must not be dialed at all; `undefined` when it may. */
-  readonly refusal: (endpoint: Endpoint) => string | undefined;
-  readonly links: LinkObserver;
-  readonly options: SupervisorOptions;
-}
-
-interface State {
-  readonly name: ClientState;
-  /** Gives back what the state owns. */
-  readonly leave?: () => void;
-  /** How a wait goes on when it is cut short; left out, with a pass. */
-  readonly resume?: () => void;
-  /** When it ends by itself, on the monotonic clock, where an endpoint that is new in the list ends it before. */
-  readonly endsAt?: number;
-}
+import { type State, type Wait, type WaitingState, waitAfter, waiting } from './wait.js';
 
 /** Decides when to dial what. Sends and receives nothing itself. */
 export class Supervisor {
   readonly #deps: SupervisorDeps;
-  readonly #pacing: Pacing;
-  readonly #conflict: Conflict;
-  readonly #budget: RetryBudget;
-  readonly #redirects: Redirects;
-  readonly #candidates: Candidates;
-  readonly #connector: Connector;
+  readonly #parts: Parts;
   readonly #passes: PassListener;
-  readonly #audience: LinkAudience;
-  readonly #ends: LinkEnds;
-  readonly #moves: MoveDeps;
   #state: State = { name: 'idle' };
   #link: { readonly link: Link; readonly since: number } | undefined;
-  readonly #whereabouts = new Whereabouts();
   /** The endpoints of the list, as they were when it changed last. */
   #listed: ReadonlySet<Endpoint> = new Set();
   #started = false;
@@ -88,36 +35,7 @@ export class Supervisor {
 
   constructor(deps: SupervisorDeps) {
     this.#deps = deps;
-    this.#pacing = new Pacing(deps.options, deps.clock, deps.random);
-    this.#conflict = new Conflict(deps.clock, deps.random);
-    this.#budget = new RetryBudget(deps.clock);
-    this.#redirects = new Redirects(deps.clock);
-    const { connackTimeoutMs, attemptTimeoutMs, zone } = deps.options;
-    this.#candidates = new Candidates({
-      ...deps,
-      zone,
-      redirects: this.#redirects,
-      clientId: () => this.#clientId,
-    });
-    this.#connector = new Connector({
-      ...deps,
-      candidates: this.#candidates,
-      pacing: this.#pacing,
-      conflict: this.#conflict,
-      redirects: this.#redirects,
-      connackTimeoutMs,
-      attemptTimeoutMs,
-    });
-    this.#audience = new LinkAudience(deps.links);
-    this.#ends = new LinkEnds({
-      ...deps,
-      pacing: this.#pacing,
-      conflict: this.#conflict,
-      candidates: this.#candidates,
-      connector: this.#connector,
-      hint: (linkMs) => this.#hint(linkMs),
-    });
-    this.#moves = { ...deps, connector: this.#connector, pacing: this.#pacing };
+    this.#parts = makeParts(deps);
     deps.watcher.onChange(() => this.#listChanged());
     this.#passes = {
       accepted: (link) => this.#accepted(link),
@@ -137,17 +55,17 @@ export class Supervisor {
 
   /** Counts since the client was made. */
   get counters(): Readonly<Record<'attempts' | 'connects' | 'failovers' | 'failedPasses', number>> {
-    return { ...this.#counters, attempts: this.#connector.attempts };
+    return { ...this.#counters, attempts: this.#parts.connector.attempts };
   }
 
   /** Who is eligible, and in which order. */
   get candidates(): Candidates {
-    return this.#candidates;
+    return this.#parts.candidates;
   }
 
   /** A probe off the critical path succeeded or failed. */
   probed(id: string, ok: boolean): void {
-    if (ok) this.#candidates.answered(id);
+    if (ok) this.#parts.candidates.answered(id);
     this.#deps.health.probed(id, ok);
   }
 
@@ -160,7 +78,7 @@ export class Supervisor {
 
   /** Somebody asks for a fresh start. */
   #anew(): void {
-    this.#pacing.reset();
+    this.#parts.pacing.reset();
     this.#deps.health.refit();
   }
 
@@ -171,13 +89,13 @@ export class Supervisor {
   retryNow(reason: string): void {
     const { name, resume } = this.#state;
     if (WAITING.has(name)) {
-      if (!this.#budget.take()) return;
-      this.#conflict.reset();
+      if (!this.#parts.budget.take()) return;
+      this.#parts.conflict.reset();
       if (resume) resume();
       else this.#beginPass(reason);
     } else if (STOPPED.has(name)) {
-      this.#conflict.reset();
-      if (this.#budget.take()) this.start(reason);
+      this.#parts.conflict.reset();
+      if (this.#parts.budget.take()) this.start(reason);
       else this.#startLater(reason);
     }
   }
@@ -186,7 +104,7 @@ export class Supervisor {
     const { clock } = this.#deps;
     this.#anew();
     const resume = () => this.#discover(reason);
-    const timer = clock.setTimeout(resume, this.#budget.reserve());
+    const timer = clock.setTimeout(resume, this.#parts.budget.reserve());
     const leave = () => clock.clearTimeout(timer);
     this.#enter({ name: 'backoff', leave, resume }, `${reason} too often: waiting for the retry budget`);
   }
@@ -201,7 +119,7 @@ export class Supervisor {
       this.retryNow(reason);
       return;
     }
-    const waitMs = this.#budget.take() ? 0 : this.#budget.reserve();
+    const waitMs = this.#parts.budget.take() ? 0 : this.#parts.budget.reserve();
     const state: State = { name: 'connecting' };
     this.#dropLink();
     this.#enter(state, reason);
@@ -223,7 +141,7 @@ export class Supervisor {
         retryable: true,
       });
     }
-    const target = this.#candidates.dialable().find(({ id }) => id === to);
+    const target = this.#parts.candidates.dialable().find(({ id }) => id === to);
     if (!target)
       throw new FailoverError('ERR_NO_ENDPOINT', `Cannot move to ${describe(to)}: no such endpoint`);
     const abort = new AbortController();
@@ -238,8 +156,8 @@ export class Supervisor {
       wasEnded,
       leaveLink: () => {
         this.#link = undefined;
-        this.#whereabouts.departed(from.id);
-        this.#audience.linkDown();
+        this.#parts.whereabouts.departed(from.id);
+        this.#parts.audience.linkDown();
       },
       startOver: (why) => this.#beginPass(why),
       accepted: (link) => {
@@ -248,7 +166,7 @@ export class Supervisor {
       },
     };
     try {
-      await move(from, target, reason, options, control, this.#moves);
+      await move(from, target, reason, options, control, { ...this.#deps, ...this.#parts });
     } catch (error) {
       // The link still stands: nothing has happened.
       if (isMoving() && this.#link) {
@@ -261,7 +179,7 @@ export class Supervisor {
 
   /** Tells `watcher` of links from now on, after those who use them. */
   observe(watcher: LinkWatcher): void {
-    this.#audience.add(watcher);
+    this.#parts.audience.add(watcher);
   }
 
   /** Gives up whatever is under way. The session, if any, is left to the caller. */
@@ -276,9 +194,9 @@ export class Supervisor {
 
   /** Forgets the link without counting it as lost: we leave it ourselves. */
   #dropLink(): void {
-    if (this.#link) this.#audience.linkDown();
+    if (this.#link) this.#parts.audience.linkDown();
     this.#link = undefined;
-    this.#whereabouts.forget();
+    this.#parts.whereabouts.forget();
   }
 
   get #clientId(): string {
@@ -315,7 +233,7 @@ export class Supervisor {
     const { watcher, health, refusal } = this.#deps;
     const before = this.#listed;
     this.#listed = new Set(watcher.current?.endpoints);
-    this.#candidates.retain([...this.#listed]);
+    this.#parts.candidates.retain([...this.#listed]);
     health.retain([...this.#listed]);
     const isNew = (each: Endpoint) => !before.has(each) && each.state !== 'down' && !refusal(each);
     if (this.#state.endsAt !== undefined && [...this.#listed].some(isNew))
@@ -324,17 +242,12 @@ export class Supervisor {
 
   /** Ends a wait within the retry budget, and not in the same moment as a whole fleet. */
   #hurry(endsAt: number, reason: string): void {
-    const budgetMs = this.#budget.take() ? 0 : this.#budget.reserve();
-    const waitMs = budgetMs + this.#pacing.atOnce(this.#hint());
+    const budgetMs = this.#parts.budget.take() ? 0 : this.#parts.budget.reserve();
+    const waitMs = budgetMs + this.#parts.pacing.atOnce(this.#parts.hint());
     if (this.#deps.clock.now() + waitMs < endsAt) this.#wait({ state: 'backoff', waitMs, reason });
   }
 
-  #hint(linkMs = 0): SpreadHint {
-    const listMs = this.#deps.watcher.current?.spreadMs ?? 0;
-    return { spreadMs: Math.max(linkMs, listMs), clientId: this.#clientId };
-  }
-
-  #beginPass(reason: string, pass = new Pass(this.#whereabouts.bias)): void {
+  #beginPass(reason: string, pass = new Pass(this.#parts.whereabouts.bias)): void {
     if (!this.#deps.watcher.current) {
       this.#discover(reason);
       return;
@@ -345,7 +258,7 @@ export class Supervisor {
     if (this.#state !== state) return;
     if (this.#started && pass.failures === 0) this.#deps.core.emit('reconnect');
     this.#started = true;
-    this.#connector.run(pass, abort.signal, this.#passes);
+    this.#parts.connector.run(pass, abort.signal, this.#passes);
   }
 
   #accepted(link: Link): void {
@@ -355,21 +268,21 @@ export class Supervisor {
     this.#link = { link, since: now };
     this.#counters.connects += 1;
     this.#deps.watcher.reached();
-    this.#conflict.accepted(id);
-    this.#redirects.linked();
+    this.#parts.conflict.accepted(id);
+    this.#parts.redirects.linked();
     // A listener may end the client or ask for another connection inside any of these events.
     const isDropped = () => this.#link?.link !== link;
-    this.#candidates.accepted(id);
+    this.#parts.candidates.accepted(id);
     health.accepted(id);
     if (isDropped()) return;
     this.#enter({ name: 'connected' }, `accepted by ${id}`);
     if (isDropped()) return;
-    const failover = this.#whereabouts.arrived(link, now);
+    const failover = this.#parts.whereabouts.arrived(link, now);
     if (failover) {
       this.#counters.failovers += 1;
       events.emit('failover', failover);
     }
-    if (!isDropped()) this.#audience.linkUp(link);
+    if (!isDropped()) this.#parts.audience.linkUp(link);
   }
 
   /** Whether a listener has ended the client since: every event may be the last. */
@@ -385,12 +298,17 @@ export class Supervisor {
     const now = clock.now();
     this.#link = undefined;
     const wasStopped = this.#stopWatch();
-    const end: LinkEnd = { link, error, heldMs: now - since, ours: this.#audience.linkDown(error) };
-    const verdict = this.#ends.judge(end);
-    this.#whereabouts.lost({ id: link.endpoint.id, at: now, reason: error.message, shun: verdict.shun });
-    this.#ends.blame(end, verdict);
+    const end: LinkEnd = { link, error, heldMs: now - since, ours: this.#parts.audience.linkDown(error) };
+    const verdict = this.#parts.ends.judge(end);
+    this.#parts.whereabouts.lost({
+      id: link.endpoint.id,
+      at: now,
+      reason: error.message,
+      shun: verdict.shun,
+    });
+    this.#parts.ends.blame(end, verdict);
     if (wasStopped()) return;
-    if (options.reconnect) this.#comeBack(link.endpoint.id, this.#ends.comeBack(end, verdict));
+    if (options.reconnect) this.#comeBack(link.endpoint.id, this.#parts.ends.comeBack(end, verdict));
     else this.stop(error.message);
   }
 
@@ -405,38 +323,32 @@ export class Supervisor {
   }
 
   /** @param pass - The pass to go on with; left out, the wait ends with a new one. */
-  #wait({ state: name, waitMs, reason, heedsList }: Wait, pass?: Pass): void {
-    const { clock } = this.#deps;
+  #wait(wait: Wait, pass?: Pass): void {
+    const { waitMs, reason } = wait;
     if (waitMs <= 0) {
       this.#beginPass(reason, pass);
       return;
     }
-    const abort = new AbortController();
-    const timer = clock.setTimeout(() => this.#beginPass('the wait is over', pass), waitMs);
-    const leave = () => {
-      clock.clearTimeout(timer);
-      abort.abort();
-    };
-    this.#enter({ name, leave, ...(heedsList ? { endsAt: clock.now() + waitMs } : {}) }, reason);
-    if (name !== 'auth-wait') return;
-    watchCredentials(this.#deps, abort.signal, () => {
-      const mayTry = this.#budget.take();
+    const onEnd = () => this.#beginPass('the wait is over', pass);
+    const onOthers = () => {
+      const mayTry = this.#parts.budget.take();
       if (mayTry) this.#beginPass('the application has other credentials');
       return mayTry;
-    });
+    };
+    this.#enter(waiting(wait, this.#deps, onEnd, onOthers), reason);
   }
 
   /** No candidate is left, unless some only need to rest for a moment. */
   #exhausted(pass: Pass): void {
-    const untried = this.#connector.untried(pass);
+    const untried = this.#parts.connector.untried(pass);
     if (pass.conclusion === 'go-on' && untried.length > 0) {
-      const waitMs = this.#pacing.untilRested(untried.map(({ id }) => id));
+      const waitMs = this.#parts.pacing.untilRested(untried.map(({ id }) => id));
       const reason = 'the endpoints that are left were tried within the last second';
       this.#wait({ state: 'backoff', waitMs, reason }, pass);
       return;
     }
     pass.exhausted();
-    const misfits = this.#candidates.misfits();
+    const misfits = this.#parts.candidates.misfits();
     if (misfits) this.#giveUpPass(allFailed('No endpoint can serve this client', misfits, false), pass);
     else this.#giveUpPass(pass.error(), pass);
   }
@@ -457,9 +369,9 @@ export class Supervisor {
     }
     if (watcher.current) watcher.rescan();
     // No wait helps: only another list does, or the user.
-    if (this.#candidates.misfits())
+    if (this.#parts.candidates.misfits())
       this.#enter({ name: 'failed', endsAt: Number.POSITIVE_INFINITY }, error.message);
-    else this.#wait(waitAfter(pass, error, this.#pacing));
+    else this.#wait(waitAfter(pass, error, this.#parts.pacing));
   }
 }
 

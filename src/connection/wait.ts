@@ -1,7 +1,20 @@
 /** Waits: in which state, how long, and what may end one early. */
 import type { FailoverError } from '../errors.js';
+import type { ClientState } from '../events.js';
+import { type CredentialsWatchDeps, watchCredentials } from './credentials-watch.js';
 import type { Pacing } from './pacing.js';
 import type { Pass } from './pass.js';
+
+/** A state of the client with what it owns. */
+export interface State {
+  readonly name: ClientState;
+  /** Gives back what the state owns. */
+  readonly leave?: () => void;
+  /** How a wait goes on when it is cut short; left out, with a pass. */
+  readonly resume?: () => void;
+  /** When it ends by itself, on the monotonic clock, where an endpoint that is new in the list ends it before. */
+  readonly endsAt?: number;
+}
 
 /** States in which the client only waits. */
 export type WaitingState = 'backoff' | 'conflict' | 'auth-wait';
@@ -27,4 +40,27 @@ export function waitAfter(pass: Pass, { message: reason }: FailoverError, pacing
       return { state: 'backoff', waitMs, reason, heedsList: true };
     }
   }
+}
+
+/**
+ * The state of a wait that begins now.
+ *
+ * @param onEnd - Its time is up.
+ * @param onOthers - See {@link watchCredentials}; only in the slow lane after refused credentials.
+ */
+export function waiting(
+  { state: name, waitMs, heedsList }: Wait,
+  deps: CredentialsWatchDeps,
+  onEnd: () => void,
+  onOthers: () => boolean,
+): State {
+  const { clock } = deps;
+  const abort = new AbortController();
+  const timer = clock.setTimeout(onEnd, waitMs);
+  const leave = () => {
+    clock.clearTimeout(timer);
+    abort.abort();
+  };
+  if (name === 'auth-wait') watchCredentials(deps, abort.signal, onOthers);
+  return { name, leave, ...(heedsList ? { endsAt: clock.now() + waitMs } : {}) };
 }

@@ -7,7 +7,7 @@
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { SupervisorOptions } from '../../../src/connection/supervisor.js';
+import type { SupervisorOptions } from '../../../src/connection/parts.js';
 import { Credentials, type CredentialsProvider } from '../../../src/dial/credentials.js';
 import type { EndpointSet } from '../../../src/discovery/resolver.js';
 import { Watcher } from '../../../src/discovery/watcher.js';

@@ -1,5 +1,5 @@
 /** One client without sockets, for tests that need several, or that look at what one does over minutes. */
-import type { SupervisorOptions } from '../../../src/connection/supervisor.js';
+import type { SupervisorOptions } from '../../../src/connection/parts.js';
 import { Credentials, type CredentialsProvider } from '../../../src/dial/credentials.js';
 import type { DialBudget } from '../../../src/dial/dial-budget.js';
 import type { EndpointSet } from '../../../src/discovery/resolver.js';

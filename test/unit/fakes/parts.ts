@@ -1,6 +1,7 @@
 /** Parts that several tests need, wired with what they do not care about. */
 
-import { Supervisor, type SupervisorDeps } from '../../../src/connection/supervisor.js';
+import type { SupervisorDeps } from '../../../src/connection/parts.js';
+import { Supervisor } from '../../../src/connection/supervisor.js';
 import type { Credentials } from '../../../src/dial/credentials.js';
 import type { DialBudget } from '../../../src/dial/dial-budget.js';
 import { RacingDialer } from '../../../src/dial/racing-dialer.js';

@@ -1,0 +1,83 @@
+/** What the state machine is made of: the parts that it alone uses, made for one client. */
+
+import type { Watcher } from '../discovery/watcher.js';
+import type { Endpoint } from '../endpoint.js';
+import type { MqttCore } from '../mqtt/mqtt-core.js';
+import { Candidates } from '../selection/candidates.js';
+import type { Selector } from '../selection/selector.js';
+import { Conflict } from './conflict.js';
+import { Connector, type ConnectorDeps } from './connector.js';
+import { LinkEnds } from './link-end.js';
+import { LinkAudience, type LinkObserver } from './links.js';
+import { Pacing, type PacingBounds, type SpreadHint } from './pacing.js';
+import { Redirects } from './redirect.js';
+import { RetryBudget } from './retry-budget.js';
+import { Whereabouts } from './whereabouts.js';
+
+/** What a client's options say of its connection. */
+export interface SupervisorOptions extends PacingBounds {
+  readonly connackTimeoutMs: number;
+  /** Bounds transport and CONNACK of an attempt together; MQTT.js's `connectTimeout`. */
+  readonly attemptTimeoutMs: number;
+  /** False: one pass over the endpoints, and the first lost link is the last. */
+  readonly reconnect: boolean;
+  /** The client's own zone. */
+  readonly zone?: string | undefined;
+}
+
+/** What a connector needs beside what is made here. */
+type SharedDeps = Omit<
+  ConnectorDeps,
+  'candidates' | 'pacing' | 'conflict' | 'redirects' | 'connackTimeoutMs' | 'attemptTimeoutMs'
+>;
+
+/** What the connection needs of the rest. */
+export interface SupervisorDeps extends SharedDeps {
+  readonly core: MqttCore;
+  readonly watcher: Watcher;
+  readonly selector: Selector;
+  /** Why an endpoint must not be dialed at all; `undefined` when it may. */
+  readonly refusal: (endpoint: Endpoint) => string | undefined;
+  readonly links: LinkObserver;
+  readonly options: SupervisorOptions;
+}
+
+/** See the class of each. */
+export interface Parts {
+  readonly pacing: Pacing;
+  readonly conflict: Conflict;
+  readonly budget: RetryBudget;
+  readonly redirects: Redirects;
+  readonly candidates: Candidates;
+  readonly connector: Connector;
+  readonly audience: LinkAudience;
+  readonly ends: LinkEnds;
+  readonly whereabouts: Whereabouts;
+  /** How wide the operator wants a fleet to spread, by the list and by `linkMs`, what a broker itself has said. */
+  readonly hint: (linkMs?: number) => SpreadHint;
+}
+
+/** Makes the parts of one client's connection; starts nothing. */
+export function makeParts(deps: SupervisorDeps): Parts {
+  const { clock, random, core, watcher, options } = deps;
+  const { connackTimeoutMs, attemptTimeoutMs, zone } = options;
+  const clientId = () => core.options.clientId ?? '';
+  const hint = (linkMs = 0) => {
+    return { spreadMs: Math.max(linkMs, watcher.current?.spreadMs ?? 0), clientId: clientId() };
+  };
+  const pacing = new Pacing(options, clock, random);
+  const conflict = new Conflict(clock, random);
+  const redirects = new Redirects(clock);
+  const candidates = new Candidates({ ...deps, zone, redirects, clientId });
+  const own = { candidates, pacing, conflict, redirects };
+  const connector = new Connector({ ...deps, ...own, connackTimeoutMs, attemptTimeoutMs });
+  return {
+    ...own,
+    connector,
+    hint,
+    budget: new RetryBudget(clock),
+    audience: new LinkAudience(deps.links),
+    ends: new LinkEnds({ ...deps, ...own, connector, hint }),
+    whereabouts: new Whereabouts(),
+  };
+}
