@@ -132,6 +132,21 @@ describe('hardest 10: nodes that accept and then close', () => {
   });
 });
 
+describe('hardest 10: a home that accepts CONNECT and then closes', () => {
+  test('is visited less and less often, for every probe of it succeeds', async () => {
+    await using w = await world({ keepalive: 60 });
+    w.network.onConnect = (transport) => {
+      w.connects.push({ id: transport.id, at: w.clock.now() });
+      if (transport.id === 'a') w.clock.setTimeout(() => transport.hangUp(), 50);
+    };
+    await w.pass(6 * HOUR);
+    assert.equal(w.client.status().current, 'b');
+    const visits = w.connects.filter(({ id }) => id === 'a').length;
+    // At a constant rate, every dwellMs, it would be 140.
+    assert.ok(visits <= 60, `${visits} visits in six hours`);
+  });
+});
+
 describe('hardest 11: a broker that is stopped while QoS 0 flows', () => {
   test('is left within 40 s of its last byte', async () => {
     await using w = await world();
@@ -172,7 +187,23 @@ describe('hardest 14: the token expired two hours ago', () => {
     });
   }
 
-  test('without being told, the client finds out within a quarter of an hour', async () => {
+  for (const protocolVersion of [4, 5] as const) {
+    test(`MQTT ${protocolVersion}: the client is back within a minute of a good one, without being told`, async () => {
+      let token = 'expired';
+      await using w = await world({
+        protocolVersion,
+        credentials: () => ({ username: 'u', password: token }),
+      });
+      w.behave({ connect: protocolVersion === 5 ? 0x87 : 5 });
+      await w.pass(2 * HOUR);
+      w.behave({ connect: 0 });
+      token = 'good';
+      await w.pass(MINUTE);
+      assert.ok(w.client.connected);
+    });
+  }
+
+  test('without a provider, the client finds out within a quarter of an hour', async () => {
     await using w = await world();
     w.behave({ connect: 0x87 });
     await w.pass(2 * HOUR);
