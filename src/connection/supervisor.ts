@@ -240,11 +240,14 @@ export class Supervisor {
       this.#hurry(this.#state.endsAt, 'the list has a new endpoint');
   }
 
-  /** Ends a wait within the retry budget, and not in the same moment as a whole fleet. */
+  /** Ends a wait within the retry budget, and not in the same moment as a whole fleet; never later than by itself. */
   #hurry(endsAt: number, reason: string): void {
-    const budgetMs = this.#parts.budget.take() ? 0 : this.#parts.budget.reserve();
-    const waitMs = budgetMs + this.#parts.pacing.atOnce(this.#parts.hint());
-    if (this.#deps.clock.now() + waitMs < endsAt) this.#wait({ state: 'backoff', waitMs, reason });
+    const { budget, pacing, hint } = this.#parts;
+    const left = endsAt - this.#deps.clock.now();
+    const spread = pacing.atOnce(hint());
+    if (spread >= left) return;
+    const waitMs = spread + (budget.take() ? 0 : budget.reserve());
+    if (waitMs < left) this.#wait({ state: 'backoff', waitMs, reason });
   }
 
   #beginPass(reason: string, pass = new Pass(this.#parts.whereabouts.bias)): void {

@@ -26,6 +26,7 @@ export interface CredentialsContext {
 
 /**
  * Gives the credentials for one attempt. Asked before every dial, at most five seconds; a failure blames no endpoint.
+ * While brokers refuse what it gave last, it is asked about once a minute, and something else ends the wait (D16).
  */
 export type CredentialsProvider = (
   endpoint: Pick<Endpoint, 'id' | 'url' | 'zone'>,
