@@ -265,3 +265,41 @@ describe('a provider', () => {
     assert.deepEqual(unhandled, []);
   });
 });
+
+describe('a provider that is asked again', () => {
+  const token = (text: string) => ({ username: 'u', password: Buffer.from(text) });
+  const answers: readonly (readonly [AttemptCredentials, AttemptCredentials, boolean])[] = [
+    [token('x'), token('x'), false],
+    [token('x'), { ...token('x'), expiresAt: 5 }, false],
+    [token('x'), token('y'), true],
+    [{ url: 'wss://a.test/mqtt?sig=1' }, { url: 'wss://a.test/mqtt?sig=2' }, true],
+    [{ properties: { userProperties: { t: '1' } } }, { properties: { userProperties: { t: '2' } } }, true],
+  ];
+  for (const [index, [before, after, expected]] of answers.entries()) {
+    test(`gives ${expected ? 'others' : 'the same'} (${index + 1})`, async () => {
+      let answer = before;
+      const reasons: string[] = [];
+      const w = world((_to, { reason }) => {
+        reasons.push(reason);
+        return answer;
+      });
+      await w.prepare();
+      answer = after;
+      assert.equal(await w.credentials.haveChanged(w.abort.signal), expected);
+      assert.deepEqual(reasons, ['attempt', 'refused']);
+    });
+  }
+
+  test('and fails, or has never been asked, gives no others', async () => {
+    let answers = 0;
+    const w = world(() => {
+      answers += 1;
+      if (answers > 1) throw new Error('the issuer is down');
+      return { username: 'u' };
+    });
+    assert.equal(await w.credentials.haveChanged(w.abort.signal), false);
+    await w.prepare();
+    assert.equal(await w.credentials.haveChanged(w.abort.signal), false);
+    assert.equal(answers, 2);
+  });
+});
