@@ -1,5 +1,6 @@
 /** What `status()` and `explain()` return: plain JSON without secrets. */
 import type { DiscoveryStatus } from './discovery/watcher.js';
+import type { Origin } from './endpoint.js';
 import type { ClientState, EndpointState } from './events.js';
 
 /** One endpoint as the client sees it. */
@@ -44,4 +45,6 @@ export interface Explanation {
   /** Whether the client would try it now while others are left; an eligible one may still stand back, see `reason`. */
   readonly eligible: boolean;
   readonly reason: string;
+  /** Kind of source that named it (D12). */
+  readonly origin: Origin;
 }

@@ -162,11 +162,12 @@ export class Candidates {
     const remark: Remark = (id, why) => remarks.set(id, why);
     this.#ordered({ clientId, sparesYoung: this.#hasConnected, remark });
     return this.ranking(clientId).map((endpoint, rank) => {
-      const { id, url } = endpoint;
+      const { id, url, origin } = endpoint;
       const { state, reason } = this.view(endpoint);
       const eligible = this.#standing.isEligible(endpoint, state);
       const why = (eligible ? remarks.get(id) : undefined) ?? reason;
-      return { id, url, rank, eligible, reason: why ?? (rank === 0 ? 'first by rank' : 'next by rank') };
+      const shown = why ?? (rank === 0 ? 'first by rank' : 'next by rank');
+      return { id, url, rank, eligible, reason: shown, origin };
     });
   }
 

@@ -49,6 +49,8 @@ describe('several sources', () => {
     await once(device, 'connect');
     assert.deepEqual(ids(device).sort(), ['n1', 'seed']);
     assert.equal(device.status().discovery.source, 'registry+static');
+    const origins = Object.fromEntries(device.explain().map(({ id, origin }) => [id, origin]));
+    assert.deepEqual(origins, { n1: 'registry', seed: 'static' });
   });
 
   test('that all fail are all named in the error', async () => {

@@ -434,7 +434,10 @@ describe('explain()', () => {
     ];
     assert.deepEqual(
       w.candidates.explain(),
-      golden.map(([id, eligible, reason], rank) => ({ id, url: list[rank]!.url, rank, eligible, reason })),
+      golden.map(([id, eligible, reason], rank) => {
+        const { url } = list[rank]!;
+        return { id, url, rank, eligible, reason, origin: 'static' };
+      }),
     );
   });
 
