@@ -5,6 +5,7 @@ import { FailoverClient } from './client.js';
 import { composeClient } from './di/container.js';
 import type { ProcessParts } from './di/parts.js';
 import { DialBudget } from './dial/dial-budget.js';
+import { isMixedContent } from './dial/mixed-content.js';
 import { toScheme } from './endpoint.js';
 import { optionError } from './errors.js';
 import { SharedHealth } from './health/shared-health.js';
@@ -17,6 +18,7 @@ import {
   resolveOptions,
 } from './options.js';
 import type { Platform } from './platform/ports.js';
+import { TabIdentities, type TabIdentity } from './tabs/tab-identity.js';
 
 /** What a runtime brings: the ports and the defaults that suit it. */
 export interface Runtime {
@@ -58,11 +60,12 @@ export function createConnector({ platform, defaults }: Runtime): Connector {
     health: new SharedHealth(platform.clock),
     dialBudget: new DialBudget(),
   };
+  const identities = platform.page && new TabIdentities(platform.page, platform.random);
   const connect = (first: BrokersInput | FailoverOptions, second?: FailoverOptions): FailoverClient => {
     const { brokers, options } = readArguments(first, second);
     const client = isPlain(brokers, options)
       ? plainClient(brokers, options, second)
-      : managedClient(listOf(brokers, options), options, defaults, process);
+      : managedClient(listOf(brokers, options), options, defaults, process, identities);
     // As `mqtt.connect` does: an `error` that nobody listens for must not end the process.
     client.on('error', () => {});
     if (!client.options.manualConnect) start(client);
@@ -156,15 +159,38 @@ function managedClient(
   options: FailoverOptions,
   defaults: PlatformDefaults,
   process: ProcessParts,
+  identities: TabIdentities | undefined,
 ): FailoverClient {
   const resolved = resolveOptions(options, defaults);
-  const { schemes } = process.platform.network;
+  const { network, page } = process.platform;
+  const { schemes } = network;
   const parsed = parseBrokers(brokers, { secure: Boolean(options.cert && options.key) });
-  if (parsed.kind === 'static' && !parsed.endpoints.some(({ scheme }) => schemes.has(scheme))) {
-    const usable = [...schemes].join(', ');
-    throw optionError('brokers', `a list with an endpoint that this runtime can dial (${usable})`, brokers);
+  if (parsed.kind === 'static') {
+    const dialable = parsed.endpoints.filter(({ scheme }) => schemes.has(scheme));
+    if (dialable.length === 0) {
+      const usable = [...schemes].join(', ');
+      throw optionError('brokers', `a list with an endpoint that this runtime can dial (${usable})`, brokers);
+    }
+    if (dialable.every((endpoint) => isMixedContent(endpoint, page))) {
+      const wanted = 'wss: URLs: a page that came over https may not open ws: connections';
+      throw optionError('brokers', wanted, dialable[0]?.url);
+    }
   }
-  return new FailoverClient({ options: resolved.mqtt, ...composeClient(parsed, resolved, process) });
+  const identity = identityOf(options, identities);
+  const mqttOptions = identity ? { ...resolved.mqtt, clientId: identity.presumed } : resolved.mqtt;
+  return new FailoverClient({
+    options: mqttOptions,
+    ...composeClient(parsed, resolved, process, identity),
+  });
+}
+
+/** An id of the application's own is not touched, unless `tabs` was given to tell its tabs apart. */
+function identityOf(
+  { clientId, tabs }: FailoverOptions,
+  identities: TabIdentities | undefined,
+): TabIdentity | undefined {
+  if (!clientId) return identities?.next();
+  return tabs === 'separate' ? identities?.next(clientId) : undefined;
 }
 
 /** `brokers`, or the ways MQTT.js has of naming them. */

@@ -13,6 +13,7 @@ import type {
 } from 'mqtt';
 import type { Departure } from './connection/departure.js';
 import type { Failback } from './connection/failback.js';
+import type { Lifecycle } from './connection/lifecycle.js';
 import type { Renewal } from './connection/renewal.js';
 import type { Supervisor } from './connection/supervisor.js';
 import type { Delivery } from './delivery/delivery.js';
@@ -26,6 +27,7 @@ import type { Clock } from './platform/ports.js';
 import type { Session } from './session/session.js';
 import type { SessionStream } from './session/session-stream.js';
 import type { ClientStatus, EndpointStatus, Explanation } from './status.js';
+import type { TabIdentity } from './tabs/tab-identity.js';
 import { warningsFor } from './warnings.js';
 
 export interface EngineDeps {
@@ -41,6 +43,10 @@ export interface EngineDeps {
   readonly health: HealthBook;
   readonly clock: Clock;
   readonly events: EventSink;
+  /** In pages. */
+  readonly lifecycle?: Lifecycle | undefined;
+  /** In pages, where the id is not the application's own. */
+  readonly identity?: TabIdentity | undefined;
 }
 
 /** Milliseconds that a polite `end()` waits for acknowledgements; MQTT.js waits for ever (J8). */
@@ -50,6 +56,8 @@ const END_GRACE_MS = 5_000;
 export class Engine {
   readonly #deps: EngineDeps;
   #warned = false;
+  /** Whether the client id is known to be ours alone. */
+  #identified = false;
   /** While the client ends: who waits for it, and what the application wants after it. */
   #ending: { readonly callbacks: ((error?: Error) => void)[]; resume: (() => void) | undefined } | undefined;
 
@@ -73,20 +81,43 @@ export class Engine {
 
   /** Connects, or cuts a wait short; when the client is just ending, after that. */
   connect(reason: string): void {
-    this.#warnOnce();
     if (this.#ending) {
       this.#ending.resume = () => this.connect(reason);
       return;
     }
+    if (!this.#identified) {
+      this.#identify(() => this.connect(reason));
+      return;
+    }
+    this.#warnOnce();
+    this.#deps.lifecycle?.start();
     this.#deps.core.revive();
     this.#deps.supervisor.retryNow(reason);
   }
 
   #warnOnce(): void {
-    const { core, events } = this.#deps;
+    const { core, events, identity } = this.#deps;
     if (this.#warned) return;
     this.#warned = true;
-    for (const warning of warningsFor(core.options)) events.emit('warning', warning);
+    for (const warning of [...warningsFor(core.options), ...(identity?.warnings ?? [])])
+      events.emit('warning', warning);
+  }
+
+  /** Calls `then` when our id is no other tab's, unless the client is ended before. */
+  #identify(then: () => void): void {
+    const { core, identity } = this.#deps;
+    if (!identity) {
+      this.#identified = true;
+      then();
+      return;
+    }
+    core.revive();
+    void identity.claim().then((id) => {
+      if (id === undefined) return;
+      core.options.clientId = id;
+      this.#identified = true;
+      then();
+    });
   }
 
   /** Leaves the current connection, if any, and connects again; when the client is just ending, after that. */
@@ -95,6 +126,11 @@ export class Engine {
       this.#ending.resume = () => this.reconnect(reason);
       return;
     }
+    if (!this.#identified) {
+      this.#identify(() => this.reconnect(reason));
+      return;
+    }
+    this.#deps.lifecycle?.start();
     this.#deps.core.revive();
     this.#deps.supervisor.restart(reason);
   }
@@ -179,6 +215,8 @@ export class Engine {
     this.#ending = ending;
     const ended = (error?: Error) => {
       this.#ending = undefined;
+      // Not before DISCONNECT is written: the next tab may take the id.
+      if (!ending.resume) this.#anonymous();
       for (const each of ending.callbacks) each(error);
       ending.resume?.();
     };
@@ -192,11 +230,17 @@ export class Engine {
     options: Partial<IDisconnectPacket> | undefined,
     callback: (error?: Error) => void,
   ): void {
-    const { session, supervisor, delivery, core } = this.#deps;
+    const { session, supervisor, delivery, core, lifecycle } = this.#deps;
+    lifecycle?.stop();
     const polite = !force && session.isOpen;
     supervisor.stop('the client was ended');
     delivery.abandon();
     core.end(!polite, options, callback);
+  }
+
+  #anonymous(): void {
+    this.#identified = false;
+    this.#deps.identity?.release();
   }
 
   /** The application called `end` again: what it asked for in between is void. */

@@ -4,7 +4,7 @@ import { utf8Length } from './delivery/message.js';
 
 /** Payload of event `warning`. */
 export interface Warning {
-  readonly code: 'WILL_WITHOUT_DELAY' | 'LONG_CLIENT_ID';
+  readonly code: 'WILL_WITHOUT_DELAY' | 'LONG_CLIENT_ID' | 'IDENTITY_EPHEMERAL';
   /** What may happen, and what to write instead. */
   readonly message: string;
 }

@@ -39,6 +39,8 @@ export interface SupervisorDeps extends SharedDeps {
   /** Why an endpoint must not be dialed at all; `undefined` when it may. */
   readonly refusal: (endpoint: Endpoint) => string | undefined;
   readonly links: LinkObserver;
+  /** What the runtime believes of its network; left out where it has no opinion. */
+  readonly isOnline?: (() => boolean) | undefined;
   readonly options: SupervisorOptions;
 }
 

@@ -17,7 +17,7 @@ import type { LinkWatcher } from './links.js';
 import { type MoveControl, type MoveOptions, move } from './move.js';
 import { makeParts, type Parts, type SupervisorDeps } from './parts.js';
 import { allFailed, Pass } from './pass.js';
-import { type State, type Wait, type WaitingState, waitAfter, waiting } from './wait.js';
+import { paused, type State, type Wait, type WaitingState, waitAfter, waiting } from './wait.js';
 
 /** Decides when to dial what. Sends and receives nothing itself. */
 export class Supervisor {
@@ -29,6 +29,8 @@ export class Supervisor {
   /** The endpoints of the list, as they were when it changed last. */
   #listed: ReadonlySet<Endpoint> = new Set();
   #started = false;
+  /** When the last pass began. */
+  #passAt = Number.NEGATIVE_INFINITY;
   /** How often the client was ended. */
   #stops = 0;
   #counters = { connects: 0, failovers: 0, failedPasses: 0 };
@@ -89,7 +91,12 @@ export class Supervisor {
   retryNow(reason: string): void {
     const { name, resume } = this.#state;
     if (WAITING.has(name)) {
-      if (!this.#parts.budget.take()) return;
+      if (!this.#parts.budget.take()) {
+        // Not the minute of a client without a network, now that it is back.
+        if (name === 'paused' && !this.#isOffline)
+          this.#wait({ state: 'backoff', waitMs: this.#parts.pacing.afterFailedPass(), reason });
+        return;
+      }
       this.#parts.conflict.reset();
       if (resume) resume();
       else this.#beginPass(reason);
@@ -98,6 +105,16 @@ export class Supervisor {
       if (this.#parts.budget.take()) this.start(reason);
       else this.#startLater(reason);
     }
+  }
+
+  /** The network is gone: a wait goes on as one for it, with one attempt a minute, as nobody can be sure (R158). */
+  pause(reason: string): void {
+    if (this.#state.name === 'backoff' && !this.#state.resume && this.#isOffline)
+      this.#wait({ state: 'backoff', waitMs: 1, reason });
+  }
+
+  get #isOffline(): boolean {
+    return this.#deps.isOnline?.() === false;
   }
 
   #startLater(reason: string): void {
@@ -259,6 +276,7 @@ export class Supervisor {
     const state: State = { name: 'connecting', leave: () => abort.abort() };
     this.#enter(state, reason);
     if (this.#state !== state) return;
+    this.#passAt = this.#deps.clock.now();
     if (this.#started && pass.failures === 0) this.#deps.core.emit('reconnect');
     this.#started = true;
     this.#parts.connector.run(pass, abort.signal, this.#passes);
@@ -326,7 +344,8 @@ export class Supervisor {
   }
 
   /** @param pass - The pass to go on with; left out, the wait ends with a new one. */
-  #wait(wait: Wait, pass?: Pass): void {
+  #wait(wanted: Wait, pass?: Pass): void {
+    const wait = this.#isOffline ? paused(wanted, this.#passAt, this.#deps.clock.now()) : wanted;
     const { waitMs, reason } = wait;
     if (waitMs <= 0) {
       this.#beginPass(reason, pass);
@@ -378,5 +397,10 @@ export class Supervisor {
   }
 }
 
-const WAITING: ReadonlySet<ClientState> = new Set<WaitingState>(['backoff', 'conflict', 'auth-wait']);
+const WAITING: ReadonlySet<ClientState> = new Set<WaitingState>([
+  'backoff',
+  'paused',
+  'conflict',
+  'auth-wait',
+]);
 const STOPPED: ReadonlySet<ClientState> = new Set<ClientState>(['idle', 'closed', 'failed']);

@@ -17,7 +17,10 @@ export interface State {
 }
 
 /** States in which the client only waits. */
-export type WaitingState = 'backoff' | 'conflict' | 'auth-wait';
+export type WaitingState = 'backoff' | 'paused' | 'conflict' | 'auth-wait';
+
+/** Milliseconds between two passes while the runtime says that there is no network (R158). */
+const OFFLINE_GAP_MS = 60_000;
 
 /** What the client is to do before the next pass. */
 export interface Wait {
@@ -40,6 +43,12 @@ export function waitAfter(pass: Pass, { message: reason }: FailoverError, pacing
       return { state: 'backoff', waitMs, reason, heedsList: true };
     }
   }
+}
+
+/** A wait without a network: one attempt a minute, as nobody can be sure of it. Waits for something else stay as they are. */
+export function paused(wait: Wait, lastPassAt: number, now: number): Wait {
+  if (wait.state !== 'backoff') return wait;
+  return { ...wait, state: 'paused', waitMs: Math.max(wait.waitMs, lastPassAt + OFFLINE_GAP_MS - now) };
 }
 
 /**

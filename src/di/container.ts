@@ -8,6 +8,7 @@ import { type DependencyContainer, instancePerContainerCachingFactory, container
 import type { ParsedBrokers } from '../brokers.js';
 import { Departure } from '../connection/departure.js';
 import { Failback } from '../connection/failback.js';
+import { Lifecycle } from '../connection/lifecycle.js';
 import { Renewal } from '../connection/renewal.js';
 import { Supervisor } from '../connection/supervisor.js';
 import { Delivery } from '../delivery/delivery.js';
@@ -19,6 +20,7 @@ import { Retries } from '../delivery/retries.js';
 import { Subscriptions } from '../delivery/subscriptions.js';
 import type { Admit } from '../dial/addresses.js';
 import { Credentials } from '../dial/credentials.js';
+import { isMixedContent } from '../dial/mixed-content.js';
 import { RacingDialer } from '../dial/racing-dialer.js';
 import { Spare } from '../dial/spare.js';
 import type { Authorisation } from '../discovery/authorisation.js';
@@ -29,11 +31,14 @@ import { HealthBook } from '../health/health-book.js';
 import { hasOwnWay } from '../health/node-facts.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';
 import type { ResolvedOptions } from '../options.js';
+import type { Page } from '../platform/page.js';
 import type { Network, Platform } from '../platform/ports.js';
 import { clientIdSelector, orderedSelector, randomSelector, type Selector } from '../selection/selector.js';
 import { ConnectOptions } from '../session/connect-options.js';
+import { keepAliveIn } from '../session/page-keepalive.js';
 import { Session } from '../session/session.js';
 import { SessionScope } from '../session/session-scope.js';
+import type { TabIdentity } from '../tabs/tab-identity.js';
 import { checkSources, registerDiscovery } from './discovery.js';
 import { own, type ProcessParts, part, type Register } from './parts.js';
 import { type OverrideContainer, tokens } from './tokens.js';
@@ -48,11 +53,16 @@ export interface Composition {
   start(core: MqttCore, events: EventSink): Engine;
 }
 
-/** Wires one client. Reads options and builds objects; starts nothing. */
+/**
+ * Wires one client. Reads options and builds objects; starts nothing.
+ *
+ * @param identity - Left out where the client id is the application's own.
+ */
 export function composeClient(
   brokers: ParsedBrokers,
   options: ResolvedOptions,
   process: ProcessParts,
+  identity?: TabIdentity,
 ): Composition {
   const { platform } = process;
   checkSources(brokers, options, platform);
@@ -61,6 +71,7 @@ export function composeClient(
     inFlight,
     packetIds: new PacketIds(inFlight),
     start: (core, events) => {
+      if (platform.page) keepAliveIn(platform.page, core.options, options.mqtt);
       const container = root.createChildContainer();
       const register: Register = (name, make) =>
         container.register(name, { useFactory: instancePerContainerCachingFactory(make) });
@@ -74,6 +85,7 @@ export function composeClient(
       registerConnection(register, options, process);
       registerFailback(register, options, process);
       registerRenewal(register);
+      registerLifecycle(register, platform);
       registerDiscovery(register, options, brokers, platform);
       registerDelivery(register, options, platform.byteLength);
       register(own.engine, (c) => {
@@ -90,6 +102,8 @@ export function composeClient(
           health: part(c, tokens.health),
           clock: part(c, tokens.clock),
           events: c.resolve(own.events),
+          lifecycle: c.resolve(own.lifecycle),
+          identity,
         });
       });
       options.overrides?.(publicFace(container));
@@ -167,7 +181,8 @@ function registerConnection(
       clock: part(c, tokens.clock),
       random: part(c, tokens.random),
       events: c.resolve(own.events),
-      refusal: refusalBy(part(c, tokens.network), c.resolve(own.authorisation)),
+      refusal: refusalBy(part(c, tokens.network), c.resolve(own.authorisation), process.platform.page),
+      isOnline: onlineBy(process.platform.page),
       options: { ...backoff, connackTimeoutMs: dial.connackTimeoutMs, attemptTimeoutMs, reconnect, zone },
     });
   });
@@ -246,6 +261,23 @@ function registerRenewal(register: Register): void {
   });
 }
 
+function registerLifecycle(register: Register, { page }: Platform): void {
+  register(own.lifecycle, (c) => {
+    if (!page) return undefined;
+    return new Lifecycle({
+      signals: page.signals,
+      session: c.resolve(own.session),
+      supervisor: c.resolve(own.supervisor),
+      clock: part(c, tokens.clock),
+      random: part(c, tokens.random),
+    });
+  });
+}
+
+function onlineBy(page: Page | undefined): (() => boolean) | undefined {
+  return page && (() => page.signals.isOnline);
+}
+
 function registerDelivery(
   register: Register,
   { outbox, mqtt }: ResolvedOptions,
@@ -287,11 +319,14 @@ function registerDelivery(
 function refusalBy(
   { schemes }: Network,
   authorisation: Authorisation,
+  page: Page | undefined,
 ): (endpoint: Endpoint) => string | undefined {
-  return (endpoint) =>
-    schemes.has(endpoint.scheme)
-      ? authorisation.refusal(endpoint)
-      : `this runtime cannot dial ${endpoint.scheme}:`;
+  return (endpoint) => {
+    const { scheme } = endpoint;
+    if (!schemes.has(scheme)) return `this runtime cannot dial ${scheme}:`;
+    if (isMixedContent(endpoint, page)) return `a page from https: cannot dial ${scheme}:`;
+    return authorisation.refusal(endpoint);
+  };
 }
 
 /** Which addresses of a host may be dialed. */

@@ -2,6 +2,7 @@
 import type { DependencyContainer, InjectionToken } from 'tsyringe';
 import type { Departure } from '../connection/departure.js';
 import type { Failback } from '../connection/failback.js';
+import type { Lifecycle } from '../connection/lifecycle.js';
 import type { Renewal } from '../connection/renewal.js';
 import type { Supervisor } from '../connection/supervisor.js';
 import type { Delivery } from '../delivery/delivery.js';
@@ -62,5 +63,6 @@ export const own = Object.freeze({
   failback: token<Failback>('failback'),
   renewal: token<Renewal>('renewal'),
   departure: token<Departure>('departure'),
+  lifecycle: token<Lifecycle | undefined>('lifecycle'),
   engine: token<Engine>('engine'),
 });

@@ -2,6 +2,7 @@
 import { EventEmitter } from 'eventemitter3';
 import type { IClientOptions } from 'mqtt';
 import type { Endpoint } from '../endpoint.js';
+import { browserPage } from './browser-page.js';
 import type {
   Clock,
   DialTarget,
@@ -58,6 +59,11 @@ class WebSocketTransport extends EventEmitter<TransportEvents> implements Transp
       if (!EMPTY_CLOSES.has(code)) this.emit('error', closeError(code, 'by the broker'));
       this.#close();
     };
+  }
+
+  /** A socket that the browser closed while the page was in its back-forward cache says so before it emits `close`. */
+  get destroyed(): boolean {
+    return this.#closed || this.#socket.readyState === WebSocket.CLOSED;
   }
 
   pipe(sink: TransportSink): void {
@@ -191,4 +197,5 @@ export const browserPlatform: Platform = {
   openTextStore,
   httpCache: true,
   network: new BrowserNetwork(),
+  page: browserPage,
 };

@@ -6,6 +6,7 @@
  */
 import type { IClientOptions } from 'mqtt';
 import type { Endpoint, Scheme } from '../endpoint.js';
+import type { Page } from './page.js';
 
 declare const TIMER: unique symbol;
 /** An armed timer of a {@link Clock}; opaque. */
@@ -47,6 +48,8 @@ export interface Transport {
   end(): unknown;
   /** Closes at once. */
   destroy(error?: Error): unknown;
+  /** Whether it is known to be closed, though `close` may not have been emitted yet. */
+  readonly destroyed?: boolean;
   /** Hands every received chunk to `sink`, minding its back-pressure. */
   pipe(sink: TransportSink): unknown;
   on(event: 'data', listener: (chunk: Uint8Array) => void): unknown;
@@ -156,4 +159,6 @@ export interface Platform {
   readonly clock: Clock;
   readonly random: Random;
   readonly network: Network;
+  /** What only a page or a worker of one has. */
+  readonly page?: Page;
 }

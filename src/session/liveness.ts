@@ -41,6 +41,8 @@ const LATE_MS = 250;
 /** Milliseconds between looks at the clocks, and the jump between two looks that means that we slept (R162). */
 const WATCH_MS = 5_000;
 const JUMP_MS = 10_000;
+/** Pings in a row whose deadline we noticed late, and that no byte has followed: the next one is the last (R161). */
+const EXCUSES = 2;
 
 /** Acknowledgements that settle a request; PUBREC only moves it on. */
 const SETTLING: ReadonlySet<string> = new Set(['puback', 'pubcomp', 'suback', 'unsuback']);
@@ -64,6 +66,8 @@ export class Liveness {
   #wasBusy = false;
   /** The PINGREQ that no byte has followed yet. */
   #asked: { readonly at: number; readonly timeoutMs: number; readonly idle: boolean } | undefined;
+  /** How often in a row an unanswered ping was put down to our own lateness. */
+  #excuses = 0;
   #pingAt: number | undefined;
   #timer: { readonly handle: Timer; readonly due: number } | undefined;
   #watch: Timer | undefined;
@@ -126,12 +130,32 @@ export class Liveness {
   received(): void {
     if (!this.#asked) return;
     this.#asked = undefined;
+    this.#excuses = 0;
     this.#suspicionFrom = this.#deps.clock.now();
   }
 
-  /** Asks the link now whether it lives: after sleep, or when the network came back. */
-  probe(): void {
-    if (this.#running && !this.#asked) this.#deps.ping();
+  /**
+   * Asks the link now whether it lives: after sleep, or when the network came back.
+   *
+   * A question whose time is up is asked again: its answer may have come while nobody could hear it. One that still
+   * runs is only given less time.
+   *
+   * @param timeoutMs - Milliseconds for the answer; left out, as for any other ping.
+   */
+  probe(timeoutMs?: number): void {
+    if (!this.#running) return;
+    const now = this.#deps.clock.now();
+    const isRunning = this.#asked !== undefined && now < this.#asked.at + this.#asked.timeoutMs;
+    if (!isRunning) {
+      this.#asked = undefined;
+      this.#deps.ping();
+    }
+    if (timeoutMs === undefined || !this.#asked) return;
+    const { at, timeoutMs: granted } = this.#asked;
+    // Traffic that begins now shortens it no further: a radio that wakes up takes its time.
+    const due = isRunning ? Math.min(at + granted, now + timeoutMs) : now + timeoutMs;
+    this.#asked = { at, timeoutMs: due - at, idle: false };
+    this.#arm(due);
   }
 
   #requested(id: number): void {
@@ -203,7 +227,15 @@ export class Liveness {
       return;
     }
     if (this.#wasBusy || now - due > LATE_MS) {
-      // We were deaf: what the broker sent meanwhile is still unread. Ask, and start to count from here.
+      // We were deaf: what the broker sent meanwhile is still unread. Ask, and start to count from here. But timers
+      // that are always late, as in a hidden tab, must not keep a dead link for ever.
+      if (this.#asked && !this.#wasBusy) {
+        this.#excuses += 1;
+        if (this.#excuses > EXCUSES) {
+          this.#die('silent', `no byte after ${this.#excuses} pings in a row`);
+          return;
+        }
+      }
       this.#wasBusy = false;
       this.#asked = undefined;
       this.#progressed();

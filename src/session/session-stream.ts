@@ -56,6 +56,11 @@ export class SessionStream extends EventEmitter<'close' | 'drain' | 'error'> {
     transport?.on('close', () => this.#finish());
   }
 
+  /** Whether the transport itself says that it is closed, which may be before it tells so. */
+  get isLost(): boolean {
+    return this.#transport?.destroyed === true;
+  }
+
   pipe(sink: TransportSink): TransportSink {
     const parser = sink as TransportSink & {
       _write(chunk: unknown, encoding: string, done: () => void): void;

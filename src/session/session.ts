@@ -112,6 +112,19 @@ export class Session {
     this.#core.connect();
   }
 
+  /**
+   * Finds out whether the connection still lives: by its own word if it is closed already, else by a ping (R159).
+   *
+   * @param timeoutMs - Milliseconds for an answer.
+   */
+  probe(timeoutMs: number): void {
+    if (this.#phase === 'closed' || !this.#stream || !this.#target) return;
+    // A page that comes out of the back-forward cache finds its WebSockets closed, and may never be told (R160).
+    if (this.#stream.isLost)
+      this.fail(this.#linkError(this.#target.endpoint, 'it was closed meanwhile', undefined, 'closed'));
+    else this.#liveness?.probe(timeoutMs);
+  }
+
   /** Ends the connection at once, for the reason given. */
   fail(reason: FailoverError): void {
     this.#verdict ??= reason;

@@ -26,6 +26,7 @@ export interface ClientSetup extends Partial<SupervisorOptions> {
   readonly random?: Random;
   readonly process?: { readonly health: SharedHealth; readonly dialBudget: DialBudget };
   readonly provider?: CredentialsProvider;
+  readonly isOnline?: () => boolean;
 }
 
 /** A client of MQTT 5 with the default bounds that tries endpoints in the order of the list; every draw is 0.5. */
@@ -40,6 +41,7 @@ export function clientOf({
   random = fixedRandom(0.5),
   process,
   provider,
+  isOnline,
   ...given
 }: ClientSetup) {
   const events = new Recorder();
@@ -60,6 +62,7 @@ export function clientOf({
     random,
     events,
     refusal: () => undefined,
+    isOnline,
     options: {
       minMs: 1_000,
       baseMs: 2_000,

@@ -707,3 +707,82 @@ describe('any pattern of answers', () => {
     }
   });
 });
+
+describe('timers that are a minute late, as in a hidden tab', () => {
+  /** Every timer fires at the next full minute; what arrives is heard at once. */
+  async function minutes(link: WatchedLink, count: number, each: (minute: number) => void = () => {}) {
+    for (let minute = 0; minute < count && link.deaths.length === 0; minute += 1) {
+      each(minute);
+      link.clock.sleep(60_000);
+      await link.clock.advance(0);
+    }
+  }
+
+  it('cost no link whose broker answers, idle or under traffic', async () => {
+    for (const traffic of [false, true]) {
+      const link = new WatchedLink();
+      const answer = () => link.liveness.received();
+      await minutes(link, 60, () => {
+        link.keepalivePing();
+        answer();
+        if (!traffic) return;
+        const messageId = link.publish();
+        answer();
+        link.liveness.packetReceived({ cmd: 'puback', messageId });
+      });
+      assert.deepEqual(link.deaths, []);
+    }
+  });
+
+  it('do not keep a link whose broker is silent', async () => {
+    const link = new WatchedLink();
+    link.publish();
+    await minutes(link, 10);
+    assert.deepEqual(
+      link.deaths.map(({ reason }) => reason),
+      ['silent'],
+    );
+    assert.ok((link.deaths[0]?.at ?? 0) <= 5 * 60_000, `${link.deaths[0]?.at}`);
+  });
+});
+
+describe('a probe with a deadline of its own', () => {
+  it('is death after that time, and not before', async () => {
+    const link = new WatchedLink();
+    link.liveness.probe(5_000);
+    await link.clock.advance(4_999);
+    assert.deepEqual(link.deaths, []);
+    await link.clock.advance(2);
+    assert.equal(link.deaths.length, 1);
+  });
+
+  it('is not shortened by traffic that begins meanwhile', async () => {
+    const link = new WatchedLink();
+    link.liveness.probe(5_000);
+    link.publish();
+    await link.clock.advance(4_999);
+    assert.deepEqual(link.deaths, []);
+  });
+
+  it('gives a question that runs no more time, however often it is asked', async () => {
+    const link = new WatchedLink();
+    link.keepalivePing();
+    for (let n = 0; n < 20 && link.deaths.length === 0; n += 1) {
+      link.liveness.probe(5_000);
+      await link.clock.advance(1_000);
+    }
+    assert.ok((link.deaths[0]?.at ?? Number.POSITIVE_INFINITY) <= 6_000, `${link.deaths[0]?.at}`);
+    assert.equal(link.pings.length, 1);
+  });
+
+  it('asks again what was asked before the page slept', async () => {
+    const link = new WatchedLink();
+    link.keepalivePing();
+    link.clock.sleep(3_600_000);
+    link.pongMs = 50;
+    link.liveness.probe(5_000);
+    assert.equal(link.pings.length, 2);
+    await link.clock.advance(60_000);
+    assert.deepEqual(link.deaths, []);
+  });
+});
