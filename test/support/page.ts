@@ -28,9 +28,18 @@ const FLAGS = [
 const PAGE = `<!doctype html><meta charset="utf-8"><title>mqtt-failover</title>
 <script src="/dist/mqtt-failover.min.js"></script>`;
 
+export interface PageOptions {
+  /** HTML of the page; left out, one that loads the bundle. */
+  readonly html?: string;
+  /** Header `Content-Security-Policy` of everything that is served. */
+  readonly policy?: string;
+  /** More files by path, such as what a bundler made. */
+  readonly files?: ReadonlyMap<string, Uint8Array | string>;
+}
+
 export class BrowserPage implements AsyncDisposable {
   readonly page: Page;
-  /** Messages of uncaught errors in the page. */
+  /** Messages of uncaught errors in the pages. */
   readonly errors: string[] = [];
   readonly #browser: Browser;
   readonly #server: http.Server;
@@ -39,7 +48,29 @@ export class BrowserPage implements AsyncDisposable {
     this.page = page;
     this.#browser = browser;
     this.#server = server;
+    this.#watch(page);
+    page.context().on('page', (other) => this.#watch(other));
+  }
+
+  #watch(page: Page): void {
     page.on('pageerror', (error) => this.errors.push(error.message));
+  }
+
+  /** One more tab of the same browser, on the same page. */
+  async tab(): Promise<Page> {
+    const tab = await this.page.context().newPage();
+    await tab.goto(this.page.url());
+    return tab;
+  }
+
+  /** "Duplicate tab": one more with a copy of this tab's sessionStorage. */
+  async duplicate(page = this.page): Promise<Page> {
+    const [copy] = await Promise.all([
+      page.context().waitForEvent('page'),
+      page.evaluate(() => void window.open(location.href)),
+    ]);
+    await copy.waitForLoadState();
+    return copy;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -50,11 +81,17 @@ export class BrowserPage implements AsyncDisposable {
   }
 }
 
-async function serve(): Promise<http.Server> {
+async function serve({ html = PAGE, policy, files }: PageOptions): Promise<http.Server> {
   const server = http.createServer(async (request, response) => {
     const path = new URL(request.url ?? '/', `http://${HOST}`).pathname;
+    if (policy !== undefined) response.setHeader('content-security-policy', policy);
     if (path === '/') {
-      response.setHeader('content-type', 'text/html').end(PAGE);
+      response.setHeader('content-type', 'text/html').end(html);
+      return;
+    }
+    const made = files?.get(path);
+    if (made !== undefined) {
+      response.setHeader('content-type', 'text/javascript').end(made);
       return;
     }
     try {
@@ -76,11 +113,21 @@ export function launchChromium(): Promise<Browser> {
   return chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
 }
 
-/** Opens the page; `mqttFailover` is defined in it. */
-export async function browserPage(): Promise<BrowserPage> {
-  const server = await serve();
+/**
+ * Freezes a page as a browser does with one that nobody looks at, or thaws it: frozen, it runs nothing and hears nothing.
+ */
+export async function setFrozen(page: Page, frozen: boolean): Promise<void> {
+  const devTools = await page.context().newCDPSession(page);
+  await devTools.send('Page.setWebLifecycleState', { state: frozen ? 'frozen' : 'active' });
+  await devTools.detach();
+}
+
+/** Opens the page; unless it is another one, `mqttFailover` is defined in it. */
+export async function browserPage(options: PageOptions = {}): Promise<BrowserPage> {
+  const server = await serve(options);
   const browser = await launchChromium();
-  const page = await browser.newPage();
+  const context = await browser.newContext();
+  const page = await context.newPage();
   const opened = new BrowserPage(page, browser, server);
   await page.goto(`http://${HOST}:${(server.address() as AddressInfo).port}/`);
   return opened;
