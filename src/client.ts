@@ -27,7 +27,7 @@ import mqtt, {
 } from 'mqtt';
 import type { InFlight } from './delivery/in-flight.js';
 import type { PacketIds } from './delivery/packet-ids.js';
-import type { Engine } from './engine.js';
+import type { ClientEngine } from './engine.js';
 import { FailoverError } from './errors.js';
 import type { EventSink, FailoverEvents, ReceivedPublish } from './events.js';
 import type { MqttCore } from './mqtt/mqtt-core.js';
@@ -55,7 +55,7 @@ export interface ManagedSetup {
   readonly options: IClientOptions;
   readonly inFlight: InFlight;
   readonly packetIds: PacketIds;
-  start(core: MqttCore, events: EventSink): Engine;
+  start(core: MqttCore, events: EventSink): ClientEngine;
 }
 
 /** What a plain client is built of: what `mqtt.connect` would have used. */
@@ -70,12 +70,12 @@ const DRAIN_TIMEOUT_MS = 10_000;
 /** An MQTT.js client that survives the loss of its broker. Made by `connect`. */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the interface below only adds overloads
 export class FailoverClient extends MqttClient {
-  readonly #engine: Engine | undefined;
+  readonly #engine: ClientEngine | undefined;
   readonly #plain: PlainStatus | undefined;
 
   /** @internal Use `connect`. */
   constructor(setup: ManagedSetup | PlainSetup) {
-    let engine: Engine | undefined;
+    let engine: ClientEngine | undefined;
     const managed = 'start' in setup;
     super(
       managed ? ((() => engine?.takeStream()) as unknown as StreamBuilder) : setup.streamBuilder,

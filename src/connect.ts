@@ -2,8 +2,9 @@
 import mqtt from 'mqtt';
 import { type BrokerSpec, type BrokersInput, parseBrokers } from './brokers.js';
 import { FailoverClient } from './client.js';
-import { composeClient } from './di/container.js';
+import { type Composition, composeClient } from './di/container.js';
 import type { ProcessParts } from './di/parts.js';
+import { tokens } from './di/tokens.js';
 import { DialBudget } from './dial/dial-budget.js';
 import { isMixedContent } from './dial/mixed-content.js';
 import { toScheme } from './endpoint.js';
@@ -15,9 +16,13 @@ import {
   type FailoverOptions,
   GROUP_NAMES,
   type PlatformDefaults,
+  type ResolvedOptions,
   resolveOptions,
 } from './options.js';
-import type { Platform } from './platform/ports.js';
+import type { Locks, Page } from './platform/page.js';
+import type { Network, Platform } from './platform/ports.js';
+import { SharedEngine } from './tabs/shared-engine.js';
+import { storedId } from './tabs/stored-id.js';
 import { TabIdentities, type TabIdentity } from './tabs/tab-identity.js';
 
 /** What a runtime brings: the ports and the defaults that suit it. */
@@ -176,11 +181,58 @@ function managedClient(
       throw optionError('brokers', wanted, dialable[0]?.url);
     }
   }
+  const locks = options.tabs === 'shared' ? page?.locks : undefined;
+  if (page && locks) {
+    const setup = composeClient(parsed, resolved, process);
+    const open = (given: FailoverOptions) => managedClient(brokers, given, defaults, process, undefined);
+    return sharedClient(options, resolved, setup, { page, locks, platform: process.platform, open });
+  }
   const identity = identityOf(options, identities);
   const mqttOptions = identity ? { ...resolved.mqtt, clientId: identity.presumed } : resolved.mqtt;
   return new FailoverClient({
     options: mqttOptions,
     ...composeClient(parsed, resolved, process, identity),
+  });
+}
+
+/** Where `tabs: 'shared'` runs, and how it makes the one client with the connection. */
+interface Sharing {
+  readonly page: Page;
+  readonly locks: Locks;
+  readonly platform: Platform;
+  readonly open: (options: FailoverOptions) => FailoverClient;
+}
+
+/** One tab of several with one connection: this client only relays, and the one that it may make as leader connects. */
+function sharedClient(
+  options: FailoverOptions,
+  { mqtt: mqttOptions, outbox }: ResolvedOptions,
+  { inFlight, packetIds }: Composition,
+  { page, locks, platform, open }: Sharing,
+): FailoverClient {
+  const { clock, random } = platform;
+  // Not the id that the first of separate tabs has: both kinds may be open.
+  const clientId = options.clientId ?? `${storedId(page.lasting, random).id}-s`;
+  const { tabs: _, ...rest } = options;
+  return new FailoverClient({
+    options: { ...mqttOptions, clientId },
+    inFlight,
+    packetIds,
+    start: (core, events) => {
+      const openThrough = (guard: (network: Network) => Network) =>
+        open({
+          ...rest,
+          clientId,
+          manualConnect: true,
+          overrides: (container) => {
+            options.overrides?.(container);
+            const network = guard(container.resolve(tokens.network));
+            container.register(tokens.network, { useValue: network });
+          },
+        });
+      const deps = { page, locks, clock, random, clientId, core, events, bounds: outbox };
+      return new SharedEngine({ ...deps, open: openThrough });
+    },
   });
 }
 
@@ -190,7 +242,7 @@ function identityOf(
   identities: TabIdentities | undefined,
 ): TabIdentity | undefined {
   if (!clientId) return identities?.next();
-  return tabs === 'separate' ? identities?.next(clientId) : undefined;
+  return tabs === undefined ? undefined : identities?.next(clientId);
 }
 
 /** `brokers`, or the ways MQTT.js has of naming them. */

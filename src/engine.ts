@@ -296,3 +296,6 @@ export class Engine {
     return { id, url, rank, priority, weight, zone, ...this.#deps.supervisor.candidates.view(endpoint) };
   }
 }
+
+/** What a client needs of its engine, whichever it is. */
+export type ClientEngine = Pick<Engine, keyof Engine>;

@@ -161,6 +161,10 @@ export interface FailoverGroups {
   readonly failback?: FailbackOptions;
   readonly outbox?: OutboxOptions;
   readonly discovery?: DiscoveryOptions;
+  /**
+   * In browsers. `separate`: every tab is a client of its own, with an id of its own. `shared`: one tab has the connection,
+   * the others use it through that tab; without Web Locks it is `separate`. @defaultValue 'separate'
+   */
   readonly tabs?: 'separate' | 'shared';
   readonly allowInsecure?: boolean;
   /** Replaces parts in this client's own container; see `tokens`. */
@@ -440,9 +444,6 @@ function checkGroups(options: FailoverOptions): void {
     const path = v.getDotPath(issue) ?? '';
     if (issue.message !== UNKNOWN) throw optionError(path, issue.message, issue.input);
     throw new FailoverError('ERR_OPTION', `Option \`${path}\` is unknown; known here: ${knownKeys(path)}`);
-  }
-  if (options.tabs === 'shared') {
-    throw new FailoverError('ERR_OPTION', "Option `tabs` cannot be 'shared' in this version");
   }
   for (const path of NOT_YET) {
     const value = path
