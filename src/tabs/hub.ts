@@ -46,6 +46,7 @@ export class Hub {
   #timer: Timer | undefined;
   #unlisten: () => void = () => {};
   #retired = false;
+  #leaving = false;
   #term: number;
 
   constructor(deps: HubDeps) {
@@ -77,6 +78,7 @@ export class Hub {
   /** Leaves politely: what is on its way is acknowledged, if that is quick. Resolves when the link is closed. */
   async resign(): Promise<void> {
     const { bus, client } = this.#deps;
+    this.#leaving = true;
     bus.post({ kind: 'bye' });
     await client.drain({ timeoutMs: this.#connack ? RESIGN_MS : 0 });
     this.#silence();
@@ -177,6 +179,10 @@ export class Hub {
   }
 
   #serve(tab: string, n: number, request: TabRequest): void {
+    if (this.#leaving) {
+      this.#deps.bus.post({ kind: 'declined', to: tab, n });
+      return;
+    }
     const settle = (error?: Error | null, value?: unknown) => {
       // What we could not finish is the next leader's, and nobody's failure.
       if (this.#retired) return;

@@ -56,6 +56,8 @@ type Body =
   | { readonly kind: 'join'; readonly filters: readonly TabFilter[] }
   | { readonly kind: 'leave' }
   | { readonly kind: 'request'; readonly n: number; readonly request: TabRequest }
+  /** A request that came too late for this leader, and was not begun. */
+  | { readonly kind: 'declined'; readonly n: number }
   | {
       readonly kind: 'settled';
       readonly n: number;

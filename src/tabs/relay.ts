@@ -153,6 +153,9 @@ export class Relay {
     else if (kind === 'bye' && from === this.#leader) {
       // What it still acknowledges counts; what it does not is the next leader's.
       this.#leader = undefined;
+    } else if (kind === 'declined') {
+      const pending = this.#pending.get(message.n);
+      if (pending && pending.leader === from) pending.leader = undefined;
     } else if (kind === 'settled') {
       this.#settle(message.n, message.error && unpackError(message.error), message.value);
     } else if (from !== this.#leader) return;

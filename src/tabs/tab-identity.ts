@@ -81,6 +81,7 @@ class SlotIdentity implements TabIdentity {
 
   release(): void {
     this.#claim = undefined;
+    this.#current = undefined;
     this.#lock?.release();
     this.#lock = undefined;
   }
@@ -92,7 +93,7 @@ class SlotIdentity implements TabIdentity {
     const found = locks
       ? await this.#takeSlot(locks)
       : 'there are no Web Locks here (is the page served by https?)';
-    if (this.#current !== claim || !this.#claim) {
+    if (this.#current !== claim) {
       if (typeof found === 'object') found.lock.release();
       return undefined;
     }

@@ -7,7 +7,7 @@ import type { Page } from 'playwright-core';
 import { aedesBroker, aedesCluster } from '../support/aedes-cluster.js';
 import { until } from '../support/events.js';
 import { faultProxy } from '../support/fault-proxy.js';
-import { browserPage, setFrozen } from '../support/page.js';
+import { browserPage, freeze } from '../support/page.js';
 
 interface PageWindow {
   readonly mqttFailover: typeof import('../../src/browser.js');
@@ -112,15 +112,16 @@ describe('a page', () => {
     await using opened = await browserPage();
     const { page } = opened;
     const { current } = await connectIn(page, cluster.wsUrls, { clientId: 'sleeper' });
-    await setFrozen(page, true);
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
-    await setFrozen(page, false);
+    const thaw = await freeze(page);
+    // Longer than an idle ping, or one under traffic, may take.
+    await new Promise((resolve) => setTimeout(resolve, 12_000));
+    await thaw();
     await page.evaluate(() => window.client.publishAsync('readings', 'awake', { qos: 1 }));
     assert.equal(await page.evaluate(() => window.client.status().current), current);
     assert.deepEqual(await page.evaluate(() => window.states), ['discovering', 'connecting', 'connected']);
-    await setFrozen(page, true);
+    const thawAgain = await freeze(page);
     await cluster.at(0)?.kill();
-    await setFrozen(page, false);
+    await thawAgain();
     await page.evaluate(() => window.client.publishAsync('readings', 'elsewhere', { qos: 1 }));
     assert.notEqual(await page.evaluate(() => window.client.status().current), current);
     await page.evaluate(() => window.client.endAsync(true));

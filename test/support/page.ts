@@ -114,12 +114,25 @@ export function launchChromium(): Promise<Browser> {
 }
 
 /**
- * Freezes a page as a browser does with one that nobody looks at, or thaws it: frozen, it runs nothing and hears nothing.
+ * Freezes a page: it runs nothing, no timer, no message, while time goes on. Headless Chromium shows all its pages and so
+ * never freezes one by itself; its debugger holds this one.
+ *
+ * @returns what thaws it, and tells it so as a browser does.
  */
-export async function setFrozen(page: Page, frozen: boolean): Promise<void> {
+export async function freeze(page: Page): Promise<() => Promise<void>> {
   const devTools = await page.context().newCDPSession(page);
-  await devTools.send('Page.setWebLifecycleState', { state: frozen ? 'frozen' : 'active' });
-  await devTools.detach();
+  const paused = new Promise((resolve) => devTools.once('Debugger.paused', resolve));
+  await devTools.send('Debugger.enable');
+  await devTools.send('Debugger.pause');
+  // It stops at the next thing that it runs, which is this.
+  void devTools.send('Runtime.evaluate', { expression: '0' }).catch(() => {});
+  await paused;
+  return async () => {
+    await devTools.send('Debugger.resume');
+    await devTools.send('Debugger.disable');
+    await devTools.detach();
+    await page.evaluate(() => document.dispatchEvent(new Event('resume')));
+  };
 }
 
 /** Opens the page; unless it is another one, `mqttFailover` is defined in it. */

@@ -109,8 +109,9 @@ export class FakePage implements Page {
     this.#frozen = [];
   }
 
-  thaw(): void {
-    const waiting = this.#frozen ?? [];
+  /** @param order - Turns round what is told first: browsers promise no order between locks, sockets and channels. */
+  thaw(order: (waiting: (() => void)[]) => (() => void)[] = (waiting) => waiting): void {
+    const waiting = order(this.#frozen ?? []);
     this.#frozen = undefined;
     for (const each of waiting) each();
   }

@@ -21,6 +21,8 @@ import { VirtualClock } from '../../support/virtual-clock.js';
 import { FakeOrigin, type FakePage } from '../fakes/fake-page.js';
 import { Recorder } from '../fakes/recorder.js';
 
+const noop = () => {};
+
 class Broker {
   link: Owner | undefined;
   connects = 0;
@@ -45,9 +47,10 @@ class Owner extends EventEmitter {
   ended = false;
   /** Keeps acknowledgements back. */
   isSlow = false;
+  isDraining = false;
   readonly #broker: Broker;
   readonly #network: Network;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting: { readonly work: () => void; readonly fail: (error: Error) => void }[] = [];
   #state = 'idle';
 
   constructor(page: FakePage, isFrozen: () => boolean, broker: Broker, guard: (network: Network) => Network) {
@@ -71,7 +74,7 @@ class Owner extends EventEmitter {
         this.#broker.accept(this);
         this.#state = 'connected';
         this.emit('connect', { cmd: 'connack', sessionPresent: false, reasonCode: 0 });
-        for (const each of this.#waiting.splice(0)) each();
+        for (const { work } of this.#waiting.splice(0)) work();
       },
       () => {},
     );
@@ -86,10 +89,10 @@ class Owner extends EventEmitter {
     });
   }
 
-  #do(work: () => void): void {
-    if (this.ended) return;
-    if (this.#isLinked && !this.isFrozen()) work();
-    else this.#waiting.push(work);
+  #do(work: () => void, fail: (error: Error) => void): void {
+    if (this.ended || this.isDraining) fail(new Error('client disconnecting'));
+    else if (this.#isLinked && !this.isFrozen()) work();
+    else this.#waiting.push({ work, fail });
   }
 
   publish(
@@ -105,7 +108,7 @@ class Owner extends EventEmitter {
     this.#do(() => {
       this.#broker.taken.push(String(payload));
       if (!this.isSlow) done();
-    });
+    }, done);
     return this;
   }
 
@@ -121,7 +124,7 @@ class Owner extends EventEmitter {
         null,
         names.map((topic) => ({ topic, qos: 1 })),
       );
-    });
+    }, noop);
     return this;
   }
 
@@ -129,7 +132,7 @@ class Owner extends EventEmitter {
     this.#do(() => {
       for (const topic of topics) this.#broker.filters.splice(this.#broker.filters.indexOf(topic), 1);
       done?.();
-    });
+    }, noop);
     return this;
   }
 
@@ -142,12 +145,15 @@ class Owner extends EventEmitter {
   }
 
   async drain(): Promise<void> {
+    this.isDraining = true;
+    for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
     this.end();
   }
 
   end(): this {
     this.ended = true;
     if (this.#isLinked) this.#broker.link = undefined;
+    for (const { fail } of this.#waiting.splice(0)) fail(new FailoverError('ERR_ENDED', 'ended'));
     return this;
   }
 }
@@ -325,6 +331,16 @@ describe('five tabs with one connection', () => {
 });
 
 describe('the connection is handed over', () => {
+  test('by a leader that ends, without losing what comes too late for it, at any QoS', async () => {
+    const { broker, tabs, clock } = await world(2);
+    const [leader, other] = tabs as [Tab, Tab];
+    const left = leader.tab.leave();
+    for (const qos of [0, 1, 2] as const) other.publish(`${qos}`, { qos });
+    await Promise.all([left, clock.advance(1_000)]);
+    assert.deepEqual(other.settled, ['0', '1', '2']);
+    assert.deepEqual([broker.taken, other.events.names], [['0', '1', '2'], []]);
+  });
+
   for (const how of ['crashes', 'ends', 'freezes'] as const) {
     test(`when the leader ${how}: nothing is lost, and there is one CONNECT at a time`, async () => {
       const { broker, tabs, clock, leaders } = await world(5);
@@ -373,6 +389,31 @@ describe('the connection is handed over', () => {
     assert.deepEqual(broker.taken, ['from the frozen']);
     assert.equal(old.tab.relay.status?.state, 'connected');
     assert.deepEqual(old.log, ['connect', 'close', 'connect']);
+  });
+
+  test('and a leader that thaws sends no CONNECT, though it hears of its lost link first', async () => {
+    const { tabs, clock, broker } = await world(2);
+    tabs[0].freeze();
+    await clock.advance(20_000);
+    assert.equal(broker.connects, 2);
+    tabs[0].isFrozen = false;
+    tabs[0].page.thaw((waiting) => waiting.reverse());
+    await clock.advance(20_000);
+    assert.deepEqual([broker.connects, tabs[0].owner?.ended], [2, true]);
+  });
+
+  test('past a tab that was frozen when its turn came: it never leads', async () => {
+    const { tabs, clock, broker } = await world(3);
+    const [leader, frozen, third] = tabs as [Tab, Tab, Tab];
+    frozen.freeze();
+    leader.page.close();
+    await clock.advance(20_000);
+    assert.equal(third.owner?.ended, false);
+    frozen.thaw();
+    await clock.advance(20_000);
+    assert.equal(frozen.owner, undefined);
+    assert.deepEqual([broker.connects, broker.overlaps], [2, 0]);
+    assert.equal(frozen.tab.relay.status?.state, 'connected');
   });
 
   test('not while the leader only has slow timers, as it answers when it is asked', async () => {
