@@ -13,6 +13,12 @@ const optionalPeers = Object.entries(manifest.peerDependenciesMeta ?? {})
 /** Every bare specifier stays an import; only our own files are bundled. */
 const isPackage = (id) => !/^(\.|\/|[A-Za-z]:[\\/]|\0)/.test(id);
 
+/**
+ * The container and the polyfill that it must find when it loads are inside. As imports, esbuild would run the polyfill,
+ * a CommonJS module, after everything else that the file imports, and every application that it bundles would throw.
+ */
+const isInside = (id) => /^(tsyringe|reflect-metadata|tslib)(\/|$)/.test(id);
+
 /** A warning today is a broken bundle tomorrow: fail the build. */
 function onLog(level, log) {
   if (level === 'warn') throw new Error(log.message);
@@ -39,11 +45,11 @@ const commonJsEntry = () => ({
   },
 });
 
-/** Packages external; a file that is imported dynamically becomes a chunk. */
+/** Packages external, but for those inside; a file that is imported dynamically becomes a chunk. */
 const esm = (name, plugins = []) => ({
-  input: { [name]: `src/${name}.ts` },
-  external: isPackage,
-  plugins: [compile(), ...plugins],
+  input: { [name]: `./src/${name}.ts` },
+  external: (id) => isPackage(id) && !isInside(id),
+  plugins: [nodeResolve({ resolveOnly: isInside }), commonjs(), compile(), ...plugins],
   onLog,
   output: {
     dir: 'dist',
