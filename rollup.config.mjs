@@ -56,6 +56,8 @@ const esm = (name, plugins = []) => ({
     format: 'es',
     entryFileNames: '[name].js',
     chunkFileNames: `chunks/${name}-[name]-[hash].js`,
+    // Bare imports of what a chunk imports anyway are warned of by bundlers.
+    hoistTransitiveImports: false,
     sourcemap: true,
   },
 });
