@@ -1,7 +1,7 @@
 // `tabs: 'shared'` in a real browser: five tabs, one connection, handed over when its tab crashes, freezes or ends.
 // World: headless Chromium with several tabs of one page, one aedes broker with a WebSocket listener. Fake: nothing.
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
 import type { Page } from 'playwright-core';
 import { type AedesBroker, aedesBroker } from '../support/aedes-cluster.js';
 import { until } from '../support/events.js';
@@ -64,13 +64,21 @@ async function fiveTabs(opened: BrowserPage, broker: AedesBroker): Promise<Page[
 const names = (tab: number, count: number) => Array.from({ length: count }, (_, n) => `${tab}-${n}`);
 
 /** Every tab but the first publishes while the first goes away; then every other has lost nothing and hears its topic. */
-async function handOver(opened: BrowserPage, broker: AedesBroker, go: (leader: Page) => Promise<unknown>) {
+async function handOver(
+  t: TestContext,
+  opened: BrowserPage,
+  broker: AedesBroker,
+  go: (leader: Page) => Promise<unknown>,
+) {
   const pages = await fiveTabs(opened, broker);
   assert.deepEqual(broker.sessions, ['desk']);
   const [leader, ...others] = pages as [Page, ...Page[]];
   for (const [i, page] of others.entries()) await publishIn(page, `${i + 1}`, 60);
   await until(() => broker.publishes.length > 20, { what: 'publishes of the first leader' });
   await go(leader);
+  const goneAt = performance.now();
+  await until(() => broker.sessions.length === 2, { what: 'the next leader', timeoutMs: 20_000 });
+  t.diagnostic(`the next tab was connected after ${Math.round(performance.now() - goneAt)} ms`);
   const wanted = others.flatMap((_, i) => names(i + 1, 60));
   for (const page of others)
     await page.waitForFunction(() => window.settled.length === 60, { timeout: 25_000 });
@@ -92,10 +100,10 @@ async function handOver(opened: BrowserPage, broker: AedesBroker, go: (leader: P
 }
 
 describe('five tabs with one connection', () => {
-  it('go on when the tab that has it crashes', async () => {
+  it('go on when the tab that has it crashes', async (t) => {
     await using broker = await aedesBroker();
     await using opened = await browserPage();
-    await handOver(opened, broker, async (leader) => {
+    await handOver(t, opened, broker, async (leader) => {
       // The navigation never ends: the renderer dies under it.
       void leader.goto('chrome://crash').catch(() => {});
       await new Promise((resolve) => leader.once('crash', resolve));
@@ -103,10 +111,10 @@ describe('five tabs with one connection', () => {
     assert.deepEqual(opened.errors, []);
   });
 
-  it('go on when its client is ended, or its tab closed', async () => {
+  it('go on when its client is ended, or its tab closed', async (t) => {
     await using broker = await aedesBroker();
     await using opened = await browserPage();
-    const { others } = await handOver(opened, broker, (leader) =>
+    const { others } = await handOver(t, opened, broker, (leader) =>
       leader.evaluate(() => window.client.endAsync()),
     );
     const [second, third] = others as [Page, Page];
@@ -117,11 +125,11 @@ describe('five tabs with one connection', () => {
     assert.deepEqual(opened.errors, []);
   });
 
-  it('go on when its tab freezes, and that one follows when it is thawed', async () => {
+  it('go on when its tab freezes, and that one follows when it is thawed', async (t) => {
     await using broker = await aedesBroker();
     await using opened = await browserPage();
     let thaw = async () => {};
-    const { leader } = await handOver(opened, broker, async (frozen) => {
+    const { leader } = await handOver(t, opened, broker, async (frozen) => {
       thaw = await freeze(frozen);
     });
     await thaw();

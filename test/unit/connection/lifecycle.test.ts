@@ -154,6 +154,25 @@ describe('a page whose network is back', () => {
     w.end();
   });
 
+  test('waits as after any failure, and not a minute, when its retry budget is spent', async () => {
+    const w = await failing();
+    w.page.signal('offline');
+    for (let n = 0; n < 20; n += 1) w.supervisor.retryNow('the test spends the budget');
+    await w.clock.advance(500);
+    for (let n = 0; n < 20; n += 1) {
+      w.supervisor.retryNow('the test spends the budget');
+      await w.clock.advance(10);
+    }
+    assert.equal(w.supervisor.state, 'paused');
+    w.network.answer('a', 'open');
+    w.page.signal('online');
+    await w.clock.advance(501);
+    assert.equal(w.supervisor.state, 'backoff');
+    await w.clock.advance(31_000);
+    assert.equal(w.supervisor.state, 'connected');
+    w.end();
+  });
+
   test('that comes and goes all the time makes no storm', async () => {
     const w = await failing();
     const before = w.network.dials.length;
