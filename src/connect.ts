@@ -22,7 +22,7 @@ import {
 import type { Locks, Page } from './platform/page.js';
 import type { Network, Platform } from './platform/ports.js';
 import { SharedEngine } from './tabs/shared-engine.js';
-import { storedId } from './tabs/stored-id.js';
+import { ephemeralWarnings, type StoredId, storedId } from './tabs/stored-id.js';
 import { TabIdentities, type TabIdentity } from './tabs/tab-identity.js';
 
 /** What a runtime brings: the ports and the defaults that suit it. */
@@ -212,7 +212,9 @@ function sharedClient(
 ): FailoverClient {
   const { clock, random } = platform;
   // Not the id that the first of separate tabs has: both kinds may be open.
-  const clientId = options.clientId ?? `${storedId(page.lasting, random).id}-s`;
+  const kept: StoredId = options.clientId ? { id: options.clientId } : storedId(page.lasting, random);
+  const clientId = options.clientId ?? `${kept.id}-s`;
+  const warnings = ephemeralWarnings(kept.ephemeral);
   const { tabs: _, ...rest } = options;
   return new FailoverClient({
     options: { ...mqttOptions, clientId },
@@ -230,7 +232,7 @@ function sharedClient(
             container.register(tokens.network, { useValue: network });
           },
         });
-      const deps = { page, locks, clock, random, clientId, core, events, bounds: outbox };
+      const deps = { page, locks, clock, random, clientId, core, events, warnings, bounds: outbox };
       return new SharedEngine({ ...deps, open: openThrough });
     },
   });

@@ -4,8 +4,15 @@ import type { ClientEngine } from '../engine.js';
 import { FailoverError } from '../errors.js';
 import { SessionStream } from '../session/session-stream.js';
 import type { ClientStatus, Explanation } from '../status.js';
+import type { Warning } from '../warnings.js';
 import type { Relay } from './relay.js';
 import type { SharedTab, SharedTabDeps } from './shared-tab.js';
+
+/** What a shared client is made of. */
+export interface SharedEngineDeps extends SharedTabDeps {
+  /** What the application should know of the id. */
+  readonly warnings: readonly Warning[];
+}
 
 type Arguments<M extends keyof ClientEngine> = Parameters<ClientEngine[M]>;
 
@@ -14,14 +21,15 @@ const END_GRACE_MS = 5_000;
 
 /** Hands everything to the tab's relay, or keeps it until that is there. */
 export class SharedEngine implements ClientEngine {
-  readonly #deps: SharedTabDeps;
+  readonly #deps: SharedEngineDeps;
   #tab: SharedTab | undefined;
   #loading = false;
+  #warned = false;
   /** Calls from before the relay was there, and whom to tell if it cannot be loaded. */
   #early: { readonly call: (relay: Relay) => void; readonly fail: (error: Error) => void }[] = [];
   #ending: { readonly callbacks: ((error?: Error) => void)[]; resume: boolean } | undefined;
 
-  constructor(deps: SharedTabDeps) {
+  constructor(deps: SharedEngineDeps) {
     this.#deps = deps;
   }
 
@@ -47,6 +55,7 @@ export class SharedEngine implements ClientEngine {
     if (this.#tab || this.#loading) return;
     this.#loading = true;
     this.#deps.core.revive();
+    this.#warnOnce();
     try {
       const { SharedTab } = await import('./shared-tab.js');
       if (!this.#loading) return;
@@ -61,6 +70,13 @@ export class SharedEngine implements ClientEngine {
     } finally {
       this.#loading = false;
     }
+  }
+
+  #warnOnce(): void {
+    const { events, warnings } = this.#deps;
+    if (this.#warned) return;
+    this.#warned = true;
+    for (const warning of warnings) events.emit('warning', warning);
   }
 
   #with(call: (relay: Relay) => void, fail: (error: Error) => void): void {

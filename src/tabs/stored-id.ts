@@ -1,6 +1,7 @@
 /** A client id that a browser keeps, so that its place among the brokers is the same tomorrow (R137). */
 import type { PageStore } from '../platform/page.js';
 import type { Random } from '../platform/ports.js';
+import type { Warning } from '../warnings.js';
 
 const KEY = 'mqtt-failover:client-id';
 /** Ours and nothing else: somebody may have written to the storage. */
@@ -25,6 +26,13 @@ export function storedId(store: PageStore, random: Random): StoredId {
     // A page in private mode or with blocked cookies works all the same.
     return { id: draw(random), ephemeral: `localStorage cannot be used (${(error as Error).name})` };
   }
+}
+
+/** What to tell the application of an id that it cannot count on. */
+export function ephemeralWarnings(reason: string | undefined): readonly Warning[] {
+  if (reason === undefined) return [];
+  const message = `The client id is new at every visit, and so is the choice of the broker: ${reason}. Give a clientId of your own, one for each tab.`;
+  return [{ code: 'IDENTITY_EPHEMERAL', message }];
 }
 
 function draw(random: Random): string {

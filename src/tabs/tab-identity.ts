@@ -2,7 +2,7 @@
 import type { HeldLock, Locks, Page } from '../platform/page.js';
 import type { Random } from '../platform/ports.js';
 import type { Warning } from '../warnings.js';
-import { randomText, type StoredId, storedId } from './stored-id.js';
+import { ephemeralWarnings, randomText, type StoredId, storedId } from './stored-id.js';
 
 /** Ids that one browser uses at most before it draws one; each is a session at the brokers. */
 const MAX_SLOTS = 64;
@@ -69,9 +69,7 @@ class SlotIdentity implements TabIdentity {
   }
 
   get warnings(): readonly Warning[] {
-    if (this.#ephemeral === undefined) return [];
-    const message = `The client id is new at every visit, and so is the choice of the broker: ${this.#ephemeral}. Give a clientId of your own, one for each tab.`;
-    return [{ code: 'IDENTITY_EPHEMERAL', message }];
+    return ephemeralWarnings(this.#ephemeral);
   }
 
   claim(): Promise<string | undefined> {

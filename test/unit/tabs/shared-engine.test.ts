@@ -36,6 +36,7 @@ function world() {
     clock,
     random: fixedRandom(0.5),
     clientId: 'desk',
+    warnings: [],
     core,
     events: new Recorder(),
     bounds: { maxMessages: 3, maxBytes: 1_000, qos2: 'republish' },
