@@ -45,6 +45,6 @@ export interface Explanation {
   /** Whether the client would try it now while others are left; an eligible one may still stand back, see `reason`. */
   readonly eligible: boolean;
   readonly reason: string;
-  /** Kind of source that named it (D12). */
-  readonly origin: Origin;
+  /** Kind of source that named it (D12); with `tabs: 'shared'` only the leader knows. */
+  readonly origin?: Origin;
 }

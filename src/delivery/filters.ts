@@ -14,18 +14,6 @@ export function unsupportedCode(filter: string, limits: BrokerLimits): number | 
   return undefined;
 }
 
-/** Whether messages to `topic` come by a subscription to `filter` (MQTT 5.0 §4.7). */
-export function covers(filter: string, topic: string): boolean {
-  const levels = (filter.startsWith(SHARED) ? filter.split('/').slice(2) : filter.split('/')) as string[];
-  const names = topic.split('/');
-  // Topics that begin with $ are no match for a wildcard [MQTT-4.7.2-1].
-  if (topic.startsWith('$') && /^[+#]$/.test(levels[0] ?? '')) return false;
-  const hash = levels.at(-1) === '#';
-  const fixed = hash ? levels.slice(0, -1) : levels;
-  if (hash ? names.length < fixed.length : names.length !== fixed.length) return false;
-  return fixed.every((level, at) => level === '+' || level === names[at]);
-}
-
 /** Whether a reason code of SUBACK is a refusal; 0x80 is the only one of MQTT 3.1.1. */
 export function isRefusal(code: unknown): code is number {
   return typeof code === 'number' && code >= 0x80;

@@ -12,9 +12,10 @@ import type { EventSink } from '../events.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';
 import type { Clock, Random, Timer } from '../platform/ports.js';
 import type { Link } from '../session/session.js';
-import { covers, isRefusal, unsupportedCode } from './filters.js';
+import { isRefusal, unsupportedCode } from './filters.js';
 import { RequestLine, type Sending } from './request-line.js';
 import { Restoration, supportedProperties, type Wanted } from './restoration.js';
+import { takes } from './topic-filter.js';
 
 type Filters = Record<string, IClientSubscribeOptions>;
 
@@ -212,7 +213,7 @@ export class Subscriptions {
 
   /** Whether messages to `topic` come by a subscription of the application's. */
   covers(topic: string): boolean {
-    return [...this.#wanted.keys()].some((filter) => covers(filter, topic));
+    return [...this.#wanted.keys()].some((filter) => takes(filter, topic));
   }
 
   /** The filters that MQTT.js would send: those that are new, or wanted at a higher QoS than before. */

@@ -10,6 +10,7 @@ import type {
   PacketCallback,
 } from 'mqtt';
 import { utf8Length } from '../delivery/message.js';
+import { takes } from '../delivery/topic-filter.js';
 import { FailoverError } from '../errors.js';
 import type { EventSink, FailoverEvents } from '../events.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';
@@ -18,7 +19,6 @@ import type { ClientStatus } from '../status.js';
 import type { Bus } from './bus.js';
 import { receivedPacket } from './hub.js';
 import { type TabFilter, type TabMessage, type TabRequest, unpackError, unpackPayload } from './messages.js';
-import { takes } from './topic-filter.js';
 
 /** What one tab may hold, and what becomes of a QoS 2 publish whose leader is gone; see `OutboxOptions`. */
 export interface RelayBounds {

@@ -165,6 +165,11 @@ export class SharedEngine implements ClientEngine {
     if (this.#ending) this.#ending.resume = false;
   }
 
+  /** The leader's client keeps what is discovery's. */
+  keeps(): boolean {
+    return false;
+  }
+
   packetReceived(_packet: Packet): void {}
 
   packetSent(_packet: Packet): void {}

@@ -1,7 +1,7 @@
 /** Which topics a filter takes, by the examples of the standard [MQTT 5.0 §4.7]. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { takes } from '../../../src/tabs/topic-filter.js';
+import { takes } from '../../../src/delivery/topic-filter.js';
 
 for (const [filter, topics, others] of [
   ['a/b', ['a/b'], ['a', 'a/b/c', 'A/b', 'a/']],
