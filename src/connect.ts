@@ -2,6 +2,7 @@
 import mqtt from 'mqtt';
 import { type BrokerSpec, type BrokersInput, parseBrokers } from './brokers.js';
 import { FailoverClient } from './client.js';
+import { Stores } from './delivery/store/stores.js';
 import { type Composition, composeClient } from './di/container.js';
 import type { ProcessParts } from './di/parts.js';
 import { tokens } from './di/tokens.js';
@@ -64,6 +65,7 @@ export function createConnector({ platform, defaults }: Runtime): Connector {
     platform,
     health: new SharedHealth(platform.clock),
     dialBudget: new DialBudget(),
+    stores: new Stores(platform.databases),
   };
   const identities = platform.page && new TabIdentities(platform.page, platform.random);
   const connect = (first: BrokersInput | FailoverOptions, second?: FailoverOptions): FailoverClient => {

@@ -92,6 +92,7 @@ export class Engine {
     this.#warnOnce();
     this.#deps.lifecycle?.start();
     this.#deps.core.revive();
+    this.#deps.delivery.publisher.open();
     this.#deps.supervisor.retryNow(reason);
   }
 
@@ -132,6 +133,7 @@ export class Engine {
     }
     this.#deps.lifecycle?.start();
     this.#deps.core.revive();
+    this.#deps.delivery.publisher.open();
     this.#deps.supervisor.restart(reason);
   }
 
@@ -235,7 +237,9 @@ export class Engine {
     const polite = !force && session.isOpen;
     supervisor.stop('the client was ended');
     delivery.abandon();
-    core.end(!polite, options, callback);
+    const { closed } = delivery.publisher;
+    // Whoever waits for the end may open the store next.
+    core.end(!polite, options, closed ? (error) => void closed.then(() => callback(error)) : callback);
   }
 
   #anonymous(): void {

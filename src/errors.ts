@@ -26,6 +26,7 @@ const BRAND = Symbol.for('mqtt-failover.error');
  * | `ERR_UNSUPPORTED` | a publish or subscription that `endpoint` announced it does not support: QoS, retain, kind of filter |
  * | `ERR_POISON` | a publish or request that ended three connections, the last of them alone on it |
  * | `ERR_DELIVERY_UNCERTAIN` | a QoS 2 publish whose session was lost after PUBREC, with `outbox.qos2: 'reject'` |
+ * | `ERR_STORE` | `outbox.store` cannot be used, or a record in it cannot be read; publishes go on in memory |
  * | `ERR_ENDED` | the client was ended before the operation finished |
  */
 export type FailoverErrorCode =
@@ -46,6 +47,7 @@ export type FailoverErrorCode =
   | 'ERR_UNSUPPORTED'
   | 'ERR_POISON'
   | 'ERR_DELIVERY_UNCERTAIN'
+  | 'ERR_STORE'
   | 'ERR_ENDED';
 
 /** What a {@link FailoverError} carries besides code and message. */

@@ -1,5 +1,6 @@
 /** The events a client emits on top of MQTT.js's own. Every payload is one plain object without secrets. */
 import type { IPublishPacket } from 'mqtt';
+import type { StorageFailure } from './delivery/store/failure.js';
 import type { FailoverError } from './errors.js';
 import type { Warning } from './warnings.js';
 
@@ -82,6 +83,15 @@ export interface FailoverEvents {
     readonly reason: DropReason;
     readonly error: FailoverError;
   };
+  /** The outbox is four fifths full, in messages or bytes: publish less, until `lowwater`. */
+  highwater: { readonly messages: number; readonly bytes: number };
+  /** The outbox was so full and is half empty again. */
+  lowwater: { readonly messages: number; readonly bytes: number };
+  /**
+   * The store of the outbox fails, or has lost something: what is published from now on is in memory alone, unless
+   * `reason` is `corrupt` and only some records cannot be read. What is in the store stays there.
+   */
+  'storage-degraded': { readonly reason: StorageFailure; readonly error: FailoverError };
   /** The session was lost between PUBREC and PUBCOMP of a QoS 2 publish: a broker may have delivered it already. */
   uncertain: {
     readonly topic: string;

@@ -3,6 +3,7 @@ import type { IClientOptions } from 'mqtt';
 import * as v from 'valibot';
 import type { BrokersInput } from './brokers.js';
 import type { OverflowPolicy } from './delivery/outbox.js';
+import type { OutboxCodec } from './delivery/store/codec.js';
 import type { OverrideContainer } from './di/tokens.js';
 import type { CredentialsProvider } from './dial/credentials.js';
 import { parseDohUrl } from './discovery/dns/doh-url.js';
@@ -11,6 +12,7 @@ import { checkAllowedHosts } from './discovery/host-policy.js';
 import type { RegistryOptions } from './discovery/registry/create-registry-resolver.js';
 import type { RegistryHeaders } from './discovery/registry/http.js';
 import { describe, FailoverError, optionError } from './errors.js';
+import type { Database } from './platform/database.js';
 import type { DnsServer } from './platform/ports.js';
 import type { Selector } from './selection/selector.js';
 
@@ -88,7 +90,7 @@ export interface FailbackOptions {
 
 /** Bounds and behaviour of the queue in front of `publish`. */
 export interface OutboxOptions {
-  /** Messages waiting at most. @defaultValue 10000 in Node, 1000 in browsers */
+  /** Messages waiting at most, in memory and in the store. @defaultValue 10000 in Node, 1000 in browsers */
   readonly maxMessages?: number;
   /** Bytes waiting or in flight at most: topic, payload and properties. @defaultValue 16 MiB in Node, 1 MiB in browsers */
   readonly maxBytes?: number;
@@ -100,11 +102,18 @@ export interface OutboxOptions {
    * only the newest waiting message of each topic, and refuses new topics when full. @defaultValue 'reject-new'
    */
   readonly overflow?: OverflowPolicy;
-  /** Where the queue is kept; memory when left out. */
-  readonly store?: unknown;
-  /** Encodes records of the store. */
-  readonly codec?: unknown;
-  /** Adds an id as MQTT 5 user property, so that receivers can drop duplicates. @defaultValue false */
+  /**
+   * Where QoS 1 and 2 survive the process: the path of a LevelDB directory (Node) or the name of an IndexedDB database
+   * (browsers), which need the package `level`, or any database of `abstract-level`, open or not. Needs a fixed `clientId`;
+   * one database serves many client ids. QoS 0 is never stored. Memory when left out.
+   */
+  readonly store?: string | Database;
+  /** Changes what is written for each message, and back: for encryption. */
+  readonly codec?: OutboxCodec;
+  /**
+   * Adds the user property `mid` to QoS 1 and 2, the same each time a message is sent, so that receivers can drop
+   * duplicates (R176). Needs `protocolVersion: 5`. @defaultValue false
+   */
   readonly dedupId?: boolean;
   /** What to do with a QoS 2 publish whose session was lost after PUBREC. @defaultValue 'republish' */
   readonly qos2?: 'republish' | 'reject';
@@ -192,6 +201,9 @@ export interface ResolvedOptions {
     readonly maxBytes: number;
     readonly maxAgeMs: number;
     readonly overflow: OverflowPolicy;
+    readonly store: string | Database | undefined;
+    readonly codec: OutboxCodec | undefined;
+    readonly dedupId: boolean;
     readonly qos2: 'republish' | 'reject';
     readonly concurrency: number;
     readonly perSecond: number;
@@ -290,8 +302,13 @@ const GROUPS = v.object({
     maxBytes: count(1),
     maxAgeMs: ms(1),
     overflow: oneOf('reject-new', 'drop-oldest', 'drop-oldest-qos0', 'latest-per-topic'),
-    store: v.optional(v.unknown()),
-    codec: v.optional(v.unknown()),
+    store: v.optional(
+      v.union(
+        [v.pipe(v.string(), v.minLength(1)), v.custom<Database>(isDatabase)],
+        'a path or name, or a database of abstract-level',
+      ),
+    ),
+    codec: v.optional(v.custom<OutboxCodec>(isCodec, 'an object with the functions `encode` and `decode`')),
     dedupId: flag,
     qos2: oneOf('republish', 'reject'),
     replay: group({
@@ -320,7 +337,7 @@ const GROUPS = v.object({
 export const GROUP_NAMES: ReadonlySet<string> = new Set(['brokers', ...Object.keys(GROUPS.entries)]);
 
 /** Options that are part of the contract but whose feature is not in this version; refused rather than ignored. */
-const NOT_YET: readonly string[] = ['outbox.store', 'outbox.codec', 'outbox.dedupId'];
+const NOT_YET: readonly string[] = [];
 
 /**
  * Checks `options` and fills in the defaults.
@@ -390,6 +407,9 @@ export function resolveOptions(options: FailoverOptions, defaults: PlatformDefau
       maxBytes: outbox.maxBytes ?? defaults.maxBytes,
       maxAgeMs: outbox.maxAgeMs ?? Number.POSITIVE_INFINITY,
       overflow: outbox.overflow ?? 'reject-new',
+      store: outbox.store,
+      codec: outbox.codec,
+      dedupId: outbox.dedupId ?? false,
       qos2: outbox.qos2 ?? 'republish',
       concurrency: outbox.replay?.concurrency ?? 100,
       perSecond: outbox.replay?.perSecond ?? Number.POSITIVE_INFINITY,
@@ -504,6 +524,7 @@ function checkMqttOptions(options: FailoverOptions): void {
   if (options.protocolVersion !== undefined && ![3, 4, 5].includes(options.protocolVersion)) {
     throw optionError('protocolVersion', '3, 4 or 5', options.protocolVersion);
   }
+  checkOutbox(options);
   if (options.clean === false && !options.clientId) {
     throw optionError('clientId', 'given when `clean` is false', options.clientId);
   }
@@ -526,6 +547,26 @@ function mqttOptions(options: FailoverOptions): IClientOptions {
   return Object.fromEntries(
     Object.entries(options).filter(([key, value]) => value !== undefined && !taken.has(key)),
   ) as IClientOptions;
+}
+
+function checkOutbox({ outbox = {}, clientId, protocolVersion }: FailoverOptions): void {
+  const { store, codec, dedupId } = outbox;
+  if (store !== undefined && !clientId)
+    throw optionError('clientId', 'given with `outbox.store`: only the same id finds its messages', clientId);
+  if (codec !== undefined && store === undefined)
+    throw optionError('outbox.store', 'given with `outbox.codec`', store);
+  if (dedupId && protocolVersion !== 5)
+    throw optionError('protocolVersion', '5 with `outbox.dedupId`, a user property', protocolVersion);
+}
+
+function isDatabase(value: unknown): boolean {
+  const { open, close, sublevel } = (value ?? {}) as Record<string, unknown>;
+  return [open, close, sublevel].every((method) => typeof method === 'function');
+}
+
+function isCodec(value: unknown): boolean {
+  const { encode, decode } = (value ?? {}) as Record<string, unknown>;
+  return typeof encode === 'function' && typeof decode === 'function';
 }
 
 function isRegistryHeaders(value: unknown): boolean {

@@ -23,6 +23,7 @@ export class InFlight implements IStore {
   #bytes = 0;
   #sending: Message | undefined;
   #onRemoved: (message: Message) => void = () => {};
+  #onReceived: (message: Message) => void = () => {};
 
   get size(): number {
     return this.#entries.size;
@@ -53,6 +54,11 @@ export class InFlight implements IStore {
     this.#onRemoved = listener;
   }
 
+  /** Calls `listener` whenever a broker has answered a message with PUBREC. */
+  onReceived(listener: (message: Message) => void): void {
+    this.#onReceived = listener;
+  }
+
   /** Runs `send`, during which MQTT.js puts the packet of `message`. */
   track(message: Message, send: () => void): void {
     this.#sending = message;
@@ -68,6 +74,7 @@ export class InFlight implements IStore {
     const known = this.#entries.get(id);
     if (known) {
       known.packet = packet;
+      if (packet.cmd === 'pubrel') this.#onReceived(known.message);
     } else if (this.#sending && packet.cmd === 'publish') {
       this.#entries.set(id, { id, message: this.#sending, packet, publish: packet });
       // MQTT.js's copy: the caller may reuse its buffer, and the message may have to be published again.

@@ -22,6 +22,10 @@ export class Lane {
     return this.#first;
   }
 
+  get last(): Message | undefined {
+    return this.#last;
+  }
+
   append(message: Message): void {
     message.previous = this.#last;
     if (this.#last) this.#last.next = message;

@@ -1,6 +1,8 @@
 /** One publish on its way: from the call to the settlement of its callback. */
 import type { IClientPublishOptions, Packet, PacketCallback } from 'mqtt';
 import { FailoverError } from '../errors.js';
+import type { RecordKey } from './store/keys.js';
+import type { RecordContent } from './store/record.js';
 
 /** A publish that was accepted and is not settled yet. Linked into at most one lane of the outbox. */
 export interface Message {
@@ -20,6 +22,12 @@ export interface Message {
   /** How often a broker refused it for now. */
   refusals: number;
   settled: boolean;
+  /** Told once that the message is in the store, or with a broker, or that the store fails: MQTT.js's `cbStorePut`. */
+  onStored: ((error?: Error) => void) | undefined;
+  /** Set while the message is in the store, or on its way there: lets the store forget it. */
+  release: ((message: Message) => void) | undefined;
+  /** An earlier life had PUBREC for it: a broker may have delivered it. */
+  received: boolean;
   /** Neighbours in the outbox lane. */
   previous: Message | undefined;
   next: Message | undefined;
@@ -31,8 +39,33 @@ export interface Message {
  */
 export function settle(message: Message, error?: Error, packet?: Packet): void {
   message.settled = true;
+  if (message.release) {
+    message.release(message);
+    message.release = undefined;
+  }
+  if (message.onStored) confirmStored(message, error);
+  callOut(() => message.settle(error, packet));
+}
+
+/** Tells, once, that a message is stored, or why it is not. */
+export function confirmStored(message: Message, error?: Error): void {
+  const { onStored } = message;
+  if (!onStored) return;
+  message.onStored = undefined;
+  callOut(() => (error ? onStored(error) : onStored()));
+}
+
+/** Whether nobody waits for the settlement of a message. */
+export function isIgnored({ settle }: Message): boolean {
+  return settle === ignore;
+}
+
+/** The callback of a publish without one. */
+export function ignore(): void {}
+
+function callOut(call: () => void): void {
   try {
-    message.settle(error, packet);
+    call();
   } catch (thrown) {
     queueMicrotask(() => {
       throw thrown;
@@ -81,12 +114,14 @@ function withoutEmptyPairs(options: IClientPublishOptions): IClientPublishOption
 export function createMessage(
   topic: string,
   payload: string | Uint8Array | undefined,
-  options: IClientPublishOptions,
+  given: IClientPublishOptions,
   settle: PacketCallback,
   publishedAt: number,
   byteLength: (text: string) => number = utf8Length,
 ): Message {
   const body = payload ?? '';
+  const { cbStorePut: onStored } = given;
+  const options = onStored === undefined ? given : withoutStoreCallback(given);
   const { properties, qos = 0 } = options;
   const bytes =
     byteLength(topic) +
@@ -104,9 +139,28 @@ export function createMessage(
     sentAt: publishedAt,
     refusals: 0,
     settled: false,
+    onStored,
+    release: undefined,
+    received: false,
     previous: undefined,
     next: undefined,
   };
+}
+
+/** MQTT.js would call it when it sends the message; we know better when it is stored. */
+function withoutStoreCallback({ cbStorePut: _, ...options }: IClientPublishOptions): IClientPublishOptions {
+  return options;
+}
+
+/** Makes a message of a record of the store. */
+export function storedMessage(
+  { topic, payload, options }: RecordContent,
+  { sequence, bytes }: RecordKey,
+  publishedAt: number,
+  settle: PacketCallback = ignore,
+): Message {
+  const message = createMessage(topic, payload, options, settle, publishedAt, () => 0);
+  return Object.assign(message, { sequence, bytes });
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: U+0000 is what MQTT forbids

@@ -1,13 +1,14 @@
 /**
  * The bounded queue in front of `publish`: what waits for a connection, in the order of the calls.
  *
- * Nothing leaves it silently: a message is taken by the replayer, or settled with an error and reported as `dropped`.
+ * With a store, only its beginning is in memory, and the rest is the {@link Backlog}. Nothing leaves it silently: a message is taken by the replayer, or settled with an error and reported as `dropped`.
  */
 import { FailoverError, type FailoverErrorCode } from '../errors.js';
 import type { DropReason, EventSink } from '../events.js';
 import type { Clock, Timer } from '../platform/ports.js';
 import { Lane } from './lane.js';
-import { type Message, settle } from './message.js';
+import { confirmStored, type Message, settle } from './message.js';
+import { Backlog, type BacklogDeps, type BacklogOwner } from './store/backlog.js';
 
 /** What happens to a publish that does not fit into the outbox; see `OutboxOptions.overflow`. */
 export type OverflowPolicy = 'reject-new' | 'drop-oldest' | 'drop-oldest-qos0' | 'latest-per-topic';
@@ -46,7 +47,7 @@ const CODES: Readonly<Record<'overflow' | 'expired' | 'too-large', FailoverError
 
 const SUPERSEDED = "a newer one of its topic replaced it (outbox.overflow: 'latest-per-topic')";
 
-/** In memory. Every operation is O(1), whatever the depth. */
+/** Every operation is O(1), whatever the depth. */
 export class Outbox {
   readonly #bounds: OutboxBounds;
   readonly #clock: Clock;
@@ -57,26 +58,96 @@ export class Outbox {
   readonly #acknowledged = new Lane();
   /** The waiting message of each topic, for `latest-per-topic` only. */
   readonly #byTopic: Map<string, Message> | undefined;
+  /** How many messages of each topic wait in memory. */
+  readonly #topics = new Map<string, number>();
+  readonly #backlog: Backlog | undefined;
   #sequence = 0;
   #ageTimer: Timer | undefined;
   #onRemoved: () => void = () => {};
+  #onAdded: () => void = () => {};
 
-  constructor(bounds: OutboxBounds, clock: Clock, events: EventSink, inFlight: HeldElsewhere) {
+  /** @param store - Where QoS 1 and 2 survive the process; memory when left out. */
+  constructor(
+    bounds: OutboxBounds,
+    clock: Clock,
+    events: EventSink,
+    inFlight: HeldElsewhere,
+    store?: Omit<BacklogDeps, 'clock' | 'events' | 'spills'>,
+  ) {
     this.#bounds = bounds;
     this.#clock = clock;
     this.#events = events;
     this.#inFlight = inFlight;
     this.#byTopic = bounds.overflow === 'latest-per-topic' ? new Map() : undefined;
+    const deps = store && { ...store, clock, events, spills: this.#byTopic === undefined };
+    this.#backlog = deps && new Backlog(deps, this.#ownerOfBacklog());
+  }
+
+  #ownerOfBacklog(): BacklogOwner {
+    const sequence = () => this.#sequence;
+    return {
+      get sequence() {
+        return sequence();
+      },
+      window: this.#acknowledged,
+      renumber: (by) => {
+        this.#sequence += by;
+        for (let message = this.#qos0.first; message; message = message.next) message.sequence += by;
+      },
+      take: (messages) => {
+        for (const message of messages) this.#link(message, 'append');
+        if (messages.length > 0) this.#onAdded();
+      },
+      counted: () => {
+        const excess = this.#backlog?.shed(() => this.#isOver()) ?? [];
+        const why = this.#fullness();
+        for (const message of excess) this.drop(message, 'overflow', why);
+      },
+    };
   }
 
   /** Messages waiting. */
   get size(): number {
+    return this.#inMemory + (this.#backlog?.size ?? 0);
+  }
+
+  get #inMemory(): number {
     return this.#qos0.size + this.#acknowledged.size;
   }
 
   /** Bytes waiting. */
   get bytes(): number {
-    return this.#qos0.bytes + this.#acknowledged.bytes;
+    return this.#qos0.bytes + this.#acknowledged.bytes + (this.#backlog?.bytes ?? 0);
+  }
+
+  /** Opens the store, if there is one and it is not open; publishes wait until what it holds is known. */
+  open(): void {
+    this.#backlog?.open();
+  }
+
+  /**
+   * Lets go of the store with everything that is in it, for the next life. What is settled from now on stays there.
+   *
+   * @param error - For the callbacks of messages that are in the store alone.
+   */
+  seal(error: FailoverError): void {
+    void this.#backlog?.close(error);
+  }
+
+  /** Resolves when the store has been let go of; `undefined` without one. */
+  get closed(): Promise<void> | undefined {
+    return this.#backlog?.closed;
+  }
+
+  /** Whether messages outlive the process. */
+  get isDurable(): boolean {
+    return this.#backlog !== undefined;
+  }
+
+  /** Whether a message may go to the link at once: nothing of its topic waits, and the bounds allow it (R178). */
+  mayPass(message: Message): boolean {
+    if (message.qos > 0 && this.#backlog?.isAhead) return false;
+    return this.#inMemory === 0 || (!this.#topics.has(message.topic) && this.#fits(message, this));
   }
 
   /** Milliseconds since the oldest waiting message was published; 0 when none waits. */
@@ -102,14 +173,32 @@ export class Outbox {
     this.#onRemoved = listener;
   }
 
+  /** Calls `listener` whenever messages have come from the store. */
+  onAdded(listener: () => void): void {
+    this.#onAdded = listener;
+  }
+
   /** Numbers a message that goes to the link without waiting, so that it keeps its place if it must come back. */
   stamp(message: Message): void {
     this.#sequence += 1;
     message.sequence = this.#sequence;
   }
 
+  /** A message was given to the link without waiting; its payload does not change any more. */
+  sent(message: Message): void {
+    if (message.settled) return;
+    if (this.#backlog && message.qos > 0) this.#backlog.record(message);
+    else confirmStored(message);
+  }
+
+  /** A broker has answered a QoS 2 message with PUBREC. */
+  received(message: Message): void {
+    this.#backlog?.received(message);
+  }
+
   /** Takes a new message, making room as the overflow policy says, or settles it with an error. */
   add(message: Message): void {
+    this.#backlog?.open();
     this.stamp(message);
     if (message.bytes > this.#bounds.maxBytes) {
       this.drop(
@@ -133,7 +222,7 @@ export class Outbox {
       evicted.push(victim);
     }
     const why = this.#fullness();
-    this.#link(message, 'append');
+    this.#append(message);
     // Last, as their callbacks may publish.
     if (older) this.drop(older, 'overflow', SUPERSEDED);
     for (const victim of evicted) this.drop(victim, 'overflow', why);
@@ -148,6 +237,10 @@ export class Outbox {
   remove(message: Message): void {
     this.#lane(message).remove(message);
     if (this.#byTopic?.get(message.topic) === message) this.#byTopic.delete(message.topic);
+    const others = (this.#topics.get(message.topic) ?? 1) - 1;
+    if (others === 0) this.#topics.delete(message.topic);
+    else this.#topics.set(message.topic, others);
+    if (message.qos > 0) this.#backlog?.refill();
     this.#onRemoved();
   }
 
@@ -178,12 +271,28 @@ export class Outbox {
     }
   }
 
+  #append(message: Message): void {
+    const backlog = this.#backlog;
+    if (!backlog || message.qos === 0) {
+      this.#link(message, 'append');
+      confirmStored(message);
+      return;
+    }
+    if (backlog.isAhead || !backlog.hasRoom) {
+      backlog.append(message);
+      return;
+    }
+    this.#link(message, 'append');
+    backlog.record(message);
+  }
+
   #lane(message: Message): Lane {
     return message.qos === 0 ? this.#qos0 : this.#acknowledged;
   }
 
   #link(message: Message, how: 'append' | 'prepend'): void {
     this.#lane(message)[how](message);
+    this.#topics.set(message.topic, (this.#topics.get(message.topic) ?? 0) + 1);
     // What is put back is older than what waits.
     if (how === 'append' || !this.#byTopic?.has(message.topic)) this.#byTopic?.set(message.topic, message);
     if (how === 'prepend') this.#disarmAge();
@@ -199,6 +308,11 @@ export class Outbox {
     const { maxMessages, maxBytes } = this.#bounds;
     const held = this.#inFlight;
     return waiting.size + held.size < maxMessages && waiting.bytes + held.bytes + message.bytes <= maxBytes;
+  }
+
+  #isOver(): boolean {
+    const { maxMessages, maxBytes } = this.#bounds;
+    return this.size + this.#inFlight.size > maxMessages || this.bytes + this.#inFlight.bytes > maxBytes;
   }
 
   /** Whether there would be room once every possible victim, and the older message of the topic, had gone. */

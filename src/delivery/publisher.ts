@@ -7,7 +7,7 @@ import type { Clock, Timer } from '../platform/ports.js';
 import { NO_LIMITS } from '../session/broker-limits.js';
 import type { Link } from '../session/session.js';
 import type { InFlight, InFlightEntry } from './in-flight.js';
-import { createMessage, type Message, publishProblem, settle } from './message.js';
+import { createMessage, ignore, type Message, publishProblem, settle } from './message.js';
 import type { Outbox } from './outbox.js';
 import { PublishLimits } from './publish-limits.js';
 import { type ReplayBounds, Replayer, type ReplayTarget } from './replayer.js';
@@ -93,7 +93,9 @@ export class Publisher implements ReplayTarget {
     this.#byteLength = deps.byteLength;
     this.#replayer = new Replayer(deps.outbox, this, deps.options, deps.clock);
     deps.inFlight.onRemoved((message) => this.#freed(message));
+    deps.inFlight.onReceived((message) => deps.outbox.received(message));
     deps.outbox.onRemoved(() => this.#wakeQuotaWaiters());
+    deps.outbox.onAdded(() => this.#replayer.wake());
   }
 
   /** How many publishes are not settled yet. */
@@ -113,6 +115,16 @@ export class Publisher implements ReplayTarget {
         this.#retries.oldestAgeMs(now),
       ),
     };
+  }
+
+  /** Opens the store of the outbox, if there is one, and recovers what it holds. */
+  open(): void {
+    this.#outbox.open();
+  }
+
+  /** Resolves when the store, which {@link abandon} gave up, has been let go of; `undefined` without one. */
+  get closed(): Promise<void> | undefined {
+    return this.#outbox.closed;
   }
 
   /** Calls `listener` with whether nothing else may be sent now, whenever that changes on a link. */
@@ -136,7 +148,7 @@ export class Publisher implements ReplayTarget {
     const message = createMessage(topic, payload, options, settled, now, this.#byteLength);
     if (options.properties?.topicAlias !== undefined)
       this.#publishAliased(message, options.properties.topicAlias);
-    else if (this.#flowing && this.#outbox.size === 0 && this.hasQuota(message)) this.#sendNow(message);
+    else if (this.#flowing && this.#outbox.mayPass(message) && this.hasQuota(message)) this.#sendNow(message);
     else this.#enqueue(message);
   }
 
@@ -227,7 +239,10 @@ export class Publisher implements ReplayTarget {
   /** Settles everything that is left, as the client has ended. */
   abandon(): void {
     this.linkDown();
-    const error = new FailoverError('ERR_ENDED', 'The client was ended before the message was delivered');
+    const kept = this.#outbox.isDurable ? '; the next client with this store and client id delivers it' : '';
+    const text = `The client was ended before the message was delivered${kept}`;
+    const error = new FailoverError('ERR_ENDED', text);
+    this.#outbox.seal(error);
     for (const { id } of this.#inFlight.entries()) {
       const message = this.#take(id);
       if (message) settle(message, error);
@@ -259,6 +274,9 @@ export class Publisher implements ReplayTarget {
       return Promise.resolve();
     }
     if (this.#refused(message)) return Promise.resolve();
+    if (message.received && !this.#mayRepublish(message, 'an earlier client had PUBREC for it'))
+      return Promise.resolve();
+    message.received = false;
     message.sentAt = this.#clock.now();
     return new Promise((resolve) => this.#transmit(message, options, resolve));
   }
@@ -274,6 +292,7 @@ export class Publisher implements ReplayTarget {
     if (this.#refused(message)) return;
     this.#outbox.stamp(message);
     this.#transmit(message, message.options);
+    if (message.onStored !== undefined || this.#outbox.isDurable) this.#outbox.sent(message);
   }
 
   #enqueue(message: Message): void {
@@ -390,8 +409,7 @@ export class Publisher implements ReplayTarget {
   }
 
   /** A PUBREC was seen: the old broker may have delivered the message, or lost it with the session. */
-  #mayRepublish(message: Message): boolean {
-    const reason = 'the session was lost between PUBREC and PUBCOMP';
+  #mayRepublish(message: Message, reason = 'the session was lost between PUBREC and PUBCOMP'): boolean {
     const republish = this.#options.qos2 === 'republish';
     this.#events.emit('uncertain', {
       topic: message.topic,
@@ -461,8 +479,6 @@ export class Publisher implements ReplayTarget {
     for (const wake of waiters) wake();
   }
 }
-
-function ignore(): void {}
 
 /** A true copy of the same class; `Buffer`'s own `slice` would share memory. */
 function copy(bytes: Uint8Array): Uint8Array {

@@ -61,7 +61,7 @@ export class Replayer {
     this.#run = run;
     const queue = new PQueue({ concurrency: Math.min(this.#bounds.concurrency, receiveMaximum) });
     this.#wake = () => {
-      if (this.#running || this.#outbox.size === 0) return;
+      if (this.#running || !this.#outbox.first) return;
       this.#running = true;
       void this.#feed(queue, run.signal);
     };
@@ -117,7 +117,7 @@ export class Replayer {
   #wake: () => void = () => {};
 
   async #feed(queue: PQueue, signal: AbortSignal): Promise<void> {
-    while (this.#outbox.size > 0) {
+    while (this.#outbox.first) {
       await queue.onSizeLessThan(1);
       await this.#pace(signal);
       while (!signal.aborted && this.#outbox.first && !this.#target.hasQuota(this.#outbox.first)) {

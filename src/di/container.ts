@@ -17,6 +17,7 @@ import { heldTogether, Outbox } from '../delivery/outbox.js';
 import { PacketIds } from '../delivery/packet-ids.js';
 import { Publisher } from '../delivery/publisher.js';
 import { Retries } from '../delivery/retries.js';
+import type { Stores } from '../delivery/store/stores.js';
 import { Subscriptions } from '../delivery/subscriptions.js';
 import type { Admit } from '../dial/addresses.js';
 import { Credentials } from '../dial/credentials.js';
@@ -87,7 +88,7 @@ export function composeClient(
       registerRenewal(register);
       registerLifecycle(register, platform);
       registerDiscovery(register, options, brokers, platform);
-      registerDelivery(register, options, platform.byteLength);
+      registerDelivery(register, options, process);
       register(own.engine, (c) => {
         return new Engine({
           core: c.resolve(own.core),
@@ -281,12 +282,26 @@ function onlineBy(page: Page | undefined): (() => boolean) | undefined {
 function registerDelivery(
   register: Register,
   { outbox, mqtt }: ResolvedOptions,
-  byteLength: Platform['byteLength'],
+  { platform: { byteLength }, stores }: ProcessParts,
 ): void {
   register(own.retries, (c) => new Retries(part(c, tokens.clock), part(c, tokens.random)));
   register(tokens.outbox, (c) => {
     const elsewhere = heldTogether(c.resolve(own.inFlight), c.resolve(own.retries));
-    return new Outbox(outbox, part(c, tokens.clock), c.resolve(own.events), elsewhere);
+    const { store, codec } = outbox;
+    const core = c.resolve(own.core);
+    return new Outbox(
+      outbox,
+      part(c, tokens.clock),
+      c.resolve(own.events),
+      elsewhere,
+      store === undefined
+        ? undefined
+        : {
+            lease: () => stores.lease(store, core.options.clientId ?? ''),
+            codec,
+            random: part(c, tokens.random),
+          },
+    );
   });
   register(own.delivery, (c) => {
     const core = c.resolve(own.core);

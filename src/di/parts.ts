@@ -8,6 +8,7 @@ import type { Supervisor } from '../connection/supervisor.js';
 import type { Delivery } from '../delivery/delivery.js';
 import type { InFlight } from '../delivery/in-flight.js';
 import type { Retries } from '../delivery/retries.js';
+import type { Stores } from '../delivery/store/stores.js';
 import type { Credentials } from '../dial/credentials.js';
 import type { DialBudget } from '../dial/dial-budget.js';
 import type { Authorisation } from '../discovery/authorisation.js';
@@ -28,6 +29,7 @@ export interface ProcessParts {
   readonly platform: Platform;
   readonly health: SharedHealth;
   readonly dialBudget: DialBudget;
+  readonly stores: Stores;
 }
 
 /** Names how a part is made; it is made once for each client, when it is first asked for. */

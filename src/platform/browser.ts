@@ -2,6 +2,7 @@
 import { EventEmitter } from 'eventemitter3';
 import type { IClientOptions } from 'mqtt';
 import type { Endpoint } from '../endpoint.js';
+import { browserDatabases } from './browser-databases.js';
 import { browserPage } from './browser-page.js';
 import type {
   Clock,
@@ -195,6 +196,7 @@ export const browserPlatform: Platform = {
   random,
   fetch: (url, init) => fetch(url, init),
   openTextStore,
+  databases: browserDatabases,
   httpCache: true,
   network: new BrowserNetwork(),
   page: browserPage,

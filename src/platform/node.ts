@@ -7,6 +7,7 @@ import { createWebSocketStream, WebSocket, type ClientOptions as WebSocketOption
 import type { Endpoint } from '../endpoint.js';
 import { addressScope } from './node-address-scope.js';
 import { addressesOf, pick, pinned, SOCKET_OPTIONS, type SocketOptions } from './node-addresses.js';
+import { nodeDatabases } from './node-databases.js';
 import { nodeDns } from './node-dns.js';
 import { textStores } from './node-text-store.js';
 import type { Clock, DialTarget, HostAddress, Network, Platform, Random, Timer, Transport } from './ports.js';
@@ -202,6 +203,7 @@ export const nodePlatform: Platform = {
   fetch: (url, init) => fetch(url, init),
   addressScope,
   openTextStore: textStores(),
+  databases: nodeDatabases,
   httpCache: false,
   network: new NodeNetwork(),
   dns: nodeDns,

@@ -6,6 +6,7 @@
  */
 import type { IClientOptions } from 'mqtt';
 import type { Endpoint, Scheme } from '../endpoint.js';
+import type { Databases } from './database.js';
 import type { Page } from './page.js';
 
 declare const TIMER: unique symbol;
@@ -152,6 +153,8 @@ export interface Platform {
   readonly addressScope?: (address: string) => AddressScope;
   /** Opens a store of texts by a path or name. Touches nothing before the first read or write. */
   readonly openTextStore: (name: string) => TextStore;
+  /** Opens databases by path or name, for the outbox. */
+  readonly databases?: Databases;
   /** Whether `fetch` has a cache of its own that revalidates, and asks servers before it sends unusual headers (R52). */
   readonly httpCache: boolean;
   /** Length of a text in UTF-8; the runtime's own, where it has one that is faster than counting. */

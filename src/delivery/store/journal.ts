@@ -1,0 +1,178 @@
+/** Writes messages to the store in groups, and takes them out again when they are settled. */
+import type { DatabaseOperation, DatabaseSection } from '../../platform/database.js';
+import type { Clock, Timer } from '../../platform/ports.js';
+import { confirmStored, type Message } from '../message.js';
+import type { OutboxCodec } from './codec.js';
+import { type StoreTrouble, storeTrouble } from './failure.js';
+import { HEAD_KEY, META_KEY, receivedKey, recordKey } from './keys.js';
+import type { Lives } from './lives.js';
+import { encodeBody, frame } from './record.js';
+
+export interface JournalDeps {
+  readonly section: DatabaseSection;
+  readonly clock: Clock;
+  readonly lives: Lives;
+  readonly codec: OutboxCodec | undefined;
+  /** What the store says of itself, now. */
+  readonly meta: () => Uint8Array;
+  /** The lowest number that may still be in the store. */
+  readonly head: () => number;
+  /** Every message up to this number, if it was given to {@link Journal.put} and not removed, is on the disk. */
+  readonly onCommitted: (sequence: number) => void;
+  /** Nothing more can be written. */
+  readonly onFailure: (trouble: StoreTrouble) => void;
+}
+
+/** Messages in one commit at most, so that a burst does not hold the next one up for long. */
+const MAX_GROUP = 2_000;
+/** Deletions may wait this long for a commit that has to be made anyway: a crash costs a duplicate (R176). */
+const LAZY_MS = 100;
+/** More of them do not wait. */
+const MAX_LAZY = 2_000;
+
+/**
+ * Group commit: what was given in one turn, or while the last commit was under way, is one synchronous batch.
+ *
+ * A message that is settled before its group is written never reaches the disk: a fast broker saves the writing.
+ */
+export class Journal {
+  readonly #deps: JournalDeps;
+  readonly #puts = new Map<number, Message>();
+  #removed: Message[] = [];
+  #received: number[] = [];
+  #lazy: Timer | undefined;
+  #running: Promise<void> | undefined;
+  #trouble: StoreTrouble | undefined;
+
+  constructor(deps: JournalDeps) {
+    this.#deps = deps;
+  }
+
+  /** Why nothing is written any more, if so. */
+  get trouble(): StoreTrouble | undefined {
+    return this.#trouble;
+  }
+
+  /** Takes a message, whose topic, payload and options do not change any more, to be written with the next group. */
+  put(message: Message): void {
+    if (this.#trouble) {
+      confirmStored(message, this.#trouble.error);
+      return;
+    }
+    this.#puts.set(message.sequence, message);
+    this.#start();
+  }
+
+  /** Forgets a settled message, at once if it was not written yet, else some time later. */
+  remove(message: Message): void {
+    if (this.#puts.delete(message.sequence) || this.#trouble) return;
+    this.#removed.push(message);
+    if (this.#removed.length >= MAX_LAZY) this.#start();
+    else this.#startLater();
+  }
+
+  /** A broker has answered a QoS 2 message with PUBREC: a later life must know that it may have been delivered. */
+  received(sequence: number): void {
+    if (this.#trouble) return;
+    this.#received.push(sequence);
+    this.#startLater();
+  }
+
+  /** Resolves when everything that was given so far is written, or cannot be. */
+  async flush(): Promise<void> {
+    if (this.#lazy) this.#deps.clock.clearTimeout(this.#lazy);
+    this.#lazy = undefined;
+    while (!this.#trouble && (this.#isPending || this.#running)) {
+      this.#start();
+      await this.#running;
+    }
+  }
+
+  get #isPending(): boolean {
+    return this.#puts.size > 0 || this.#removed.length > 0 || this.#received.length > 0;
+  }
+
+  #startLater(): void {
+    this.#lazy ??= this.#deps.clock.setTimeout(() => {
+      this.#lazy = undefined;
+      this.#start();
+    }, LAZY_MS);
+  }
+
+  #start(): void {
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined;
+      // What was given after the last look.
+      if (this.#puts.size > 0 && !this.#trouble) this.#start();
+    });
+  }
+
+  async #run(): Promise<void> {
+    await new Promise<void>((resolve) => this.#deps.clock.soon(resolve));
+    do await this.#commit();
+    while (this.#puts.size > 0 && !this.#trouble);
+  }
+
+  async #commit(): Promise<void> {
+    const { section, lives, meta, onCommitted } = this.#deps;
+    const group = [...take(this.#puts, MAX_GROUP)];
+    const operations: DatabaseOperation[] = [];
+    try {
+      for (const message of group) {
+        const value = frame(await this.#encode(message));
+        operations.push({ type: 'put', key: recordKey(message), value });
+      }
+      if (lives.isDue) operations.push({ type: 'put', key: META_KEY, value: meta() });
+      this.#addLazy(operations);
+      if (operations.length > 0) await section.batch(operations, { sync: group.length > 0 });
+    } catch (error) {
+      this.#fail(error, group);
+      return;
+    }
+    for (const message of group) confirmStored(message);
+    const last = group.at(-1);
+    if (last) onCommitted(last.sequence);
+  }
+
+  #encode(message: Message): Uint8Array | Promise<Uint8Array> {
+    const { codec, lives } = this.#deps;
+    const body = encodeBody(message, lives.stamp(message.publishedAt));
+    return codec ? codec.encode(body) : body;
+  }
+
+  #addLazy(operations: DatabaseOperation[]): void {
+    for (const sequence of this.#received)
+      operations.push({ type: 'put', key: receivedKey(sequence), value: MARK });
+    this.#received = [];
+    if (this.#removed.length === 0) return;
+    for (const message of this.#removed) {
+      operations.push({ type: 'del', key: recordKey(message) });
+      if (message.qos === 2) operations.push({ type: 'del', key: receivedKey(message.sequence) });
+    }
+    this.#removed = [];
+    operations.push({ type: 'put', key: HEAD_KEY, value: encoder.encode(String(this.#deps.head())) });
+  }
+
+  #fail(error: unknown, group: readonly Message[]): void {
+    const trouble = storeTrouble(error);
+    this.#trouble = trouble;
+    const unwritten = [...group, ...this.#puts.values()];
+    this.#puts.clear();
+    this.#removed = [];
+    this.#deps.onFailure(trouble);
+    for (const message of unwritten) confirmStored(message, trouble.error);
+  }
+}
+
+const MARK = Uint8Array.of(1);
+const encoder = new TextEncoder();
+
+function* take(puts: Map<number, Message>, count: number): Generator<Message> {
+  let taken = 0;
+  for (const [sequence, message] of puts) {
+    if (taken === count) return;
+    taken += 1;
+    puts.delete(sequence);
+    yield message;
+  }
+}

@@ -1,0 +1,46 @@
+/** IndexedDB databases, through the optional peer `level`. */
+import type { Database, Databases } from './database.js';
+
+/** IndexedDB has no owner: a Web Lock tells tabs apart. Insecure contexts have none, and share nothing by it. */
+export const browserDatabases: Databases = {
+  async open(name) {
+    const { Level } = await loadLevel();
+    const level = new Level(name);
+    await level.open();
+    makeStrict((level as unknown as { db: IDBDatabase }).db);
+    return { database: level as unknown as Database, damage: undefined };
+  },
+  claim: (name) =>
+    new Promise((resolve, reject) => {
+      const { locks } = navigator;
+      if (!locks) {
+        resolve(() => {});
+        return;
+      }
+      locks
+        .request(`mqtt-failover:${name}`, { ifAvailable: true }, (lock) => {
+          if (!lock) {
+            resolve(undefined);
+            return undefined;
+          }
+          return new Promise<void>((release) => resolve(release));
+        })
+        .catch(reject);
+    }),
+};
+
+async function loadLevel(): Promise<typeof import('level')> {
+  // Inside `try`, as bundlers then forgive that an optional package is not there.
+  try {
+    return await import('level');
+  } catch (cause) {
+    throw new Error('outbox.store as a name needs the package `level`: npm install level', { cause });
+  }
+}
+
+/** Browsers call a transaction complete before it is on the disk, unless they are asked (R175); `level` does not ask. */
+function makeStrict(db: IDBDatabase): void {
+  const transaction = db.transaction.bind(db);
+  db.transaction = (stores, mode, options) =>
+    transaction(stores, mode, mode === 'readwrite' ? { durability: 'strict', ...options } : options);
+}
