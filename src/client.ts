@@ -27,6 +27,12 @@ import mqtt, {
 } from 'mqtt';
 import type { InFlight } from './delivery/in-flight.js';
 import type { PacketIds } from './delivery/packet-ids.js';
+import {
+  type Publication,
+  type PublishFromOptions,
+  type PublishTarget,
+  publishFrom,
+} from './delivery/publish-from.js';
 import type { ClientEngine } from './engine.js';
 import { FailoverError } from './errors.js';
 import type { EventSink, FailoverEvents, ReceivedPublish } from './events.js';
@@ -137,6 +143,38 @@ export class FailoverClient extends MqttClient {
     const undelivered = engine.status().outbox.messages;
     await new Promise<void>((resolve) => engine.end(false, undefined, () => resolve(), 0));
     return { undelivered };
+  }
+
+  /**
+   * Waits until everything that was published before the call is settled, also across a fail-over; the client stays.
+   *
+   * @param options.timeoutMs - Milliseconds to wait at most.
+   * @returns how many publishes are not settled then; 0 if nothing was published meanwhile and all is well.
+   */
+  async flush({ timeoutMs = DRAIN_TIMEOUT_MS }: { timeoutMs?: number } = {}): Promise<{ unsettled: number }> {
+    await this.#engine?.flushed(timeoutMs);
+    return { unsettled: this.status().outbox.messages };
+  }
+
+  /**
+   * Publishes everything that `source` gives, in order, and reads on only while the outbox has room. Being a function of
+   * an iterable, it can end a `pipeline` of Node: `pipeline(readings, (source) => client.publishFrom(source))`.
+   *
+   * @param source - Publishes; an array, a generator, or a stream of objects.
+   * @param options.signal - Stops reading.
+   * @returns how many were delivered, when all are.
+   * @throws the error of the first publish that was not delivered, the error of the source, or the reason of `signal`.
+   */
+  async publishFrom(
+    source: AsyncIterable<Publication> | Iterable<Publication>,
+    options?: PublishFromOptions,
+  ): Promise<{ delivered: number }> {
+    const target: PublishTarget = {
+      publish: (topic, payload, opts, callback) =>
+        void this.publish(topic, payload as Buffer, opts, callback),
+      room: async (signal) => this.#engine?.room(signal),
+    };
+    return publishFrom(target, source, options);
   }
 
   /**

@@ -183,14 +183,28 @@ export class Engine {
   }
 
   /** Waits until nothing is unsettled, `graceMs` at most. */
-  async drained(graceMs: number): Promise<void> {
-    const { clock, delivery } = this.#deps;
+  drained(graceMs: number): Promise<void> {
+    return this.#within(graceMs, (signal) => this.#deps.delivery.publisher.settled(signal));
+  }
+
+  /** Waits until what was published before is settled, `timeoutMs` at most. */
+  flushed(timeoutMs: number): Promise<void> {
+    return this.#within(timeoutMs, (signal) => this.#deps.delivery.publisher.flushed(signal));
+  }
+
+  /** Resolves when the outbox may be filled further, or `signal` is aborted. */
+  room(signal: AbortSignal | undefined): Promise<void> {
+    return this.#deps.delivery.publisher.room(signal);
+  }
+
+  async #within(graceMs: number, wait: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    const { clock } = this.#deps;
     const abort = new AbortController();
     let timer: ReturnType<Clock['setTimeout']> | undefined;
     const late = new Promise<void>((resolve) => {
       timer = clock.setTimeout(resolve, graceMs);
     });
-    await Promise.race([delivery.publisher.settled(abort.signal), late]);
+    await Promise.race([wait(abort.signal), late]);
     abort.abort();
     if (timer) clock.clearTimeout(timer);
   }

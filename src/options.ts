@@ -336,9 +336,6 @@ const GROUPS = v.object({
 /** Names of our option groups: one of them turns a single URL from plain MQTT.js into a managed client. */
 export const GROUP_NAMES: ReadonlySet<string> = new Set(['brokers', ...Object.keys(GROUPS.entries)]);
 
-/** Options that are part of the contract but whose feature is not in this version; refused rather than ignored. */
-const NOT_YET: readonly string[] = [];
-
 /**
  * Checks `options` and fills in the defaults.
  *
@@ -464,17 +461,6 @@ function checkGroups(options: FailoverOptions): void {
     const path = v.getDotPath(issue) ?? '';
     if (issue.message !== UNKNOWN) throw optionError(path, issue.message, issue.input);
     throw new FailoverError('ERR_OPTION', `Option \`${path}\` is unknown; known here: ${knownKeys(path)}`);
-  }
-  for (const path of NOT_YET) {
-    const value = path
-      .split('.')
-      .reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], options);
-    if (value !== undefined && value !== false) {
-      throw new FailoverError(
-        'ERR_OPTION',
-        `Option \`${path}\` is not available in this version, got ${describe(value)}`,
-      );
-    }
   }
 }
 

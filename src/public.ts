@@ -9,6 +9,9 @@ export {
 } from './brokers.js';
 export { FailoverClient, type FailoverEventCallbacks } from './client.js';
 export type { OverflowPolicy } from './delivery/outbox.js';
+export type { Publication, PublishFromOptions } from './delivery/publish-from.js';
+export type { OutboxCodec } from './delivery/store/codec.js';
+export type { StorageFailure } from './delivery/store/failure.js';
 export { type OverrideContainer, type PartToken, tokens } from './di/tokens.js';
 export type {
   AttemptCredentials,
@@ -49,6 +52,13 @@ export type {
   LivenessOptions,
   OutboxOptions,
 } from './options.js';
+export type {
+  Database,
+  DatabaseKeys,
+  DatabaseOperation,
+  DatabaseRange,
+  DatabaseSection,
+} from './platform/database.js';
 export type {
   Clock,
   DialTarget,

@@ -49,6 +49,12 @@ export class InFlight implements IStore {
     return [...this.#entries.values()];
   }
 
+  /** Whether `test` holds for a message in flight. */
+  some(test: (message: Message) => boolean): boolean {
+    for (const { message } of this.#entries.values()) if (test(message)) return true;
+    return false;
+  }
+
   /** Calls `listener` whenever an entry has left. */
   onRemoved(listener: (message: Message) => void): void {
     this.#onRemoved = listener;

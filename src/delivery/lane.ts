@@ -34,11 +34,22 @@ export class Lane {
     this.#count(message, 1);
   }
 
-  prepend(message: Message): void {
-    message.next = this.#first;
-    if (this.#first) this.#first.previous = message;
-    else this.#last = message;
-    this.#first = message;
+  /** Puts messages, the oldest first, where their numbers belong: one walk, as far as the newest of them. */
+  merge(messages: readonly Message[]): void {
+    let next = this.#first;
+    for (const message of messages) {
+      while (next && next.sequence < message.sequence) next = next.next;
+      if (next) this.#insert(message, next);
+      else this.append(message);
+    }
+  }
+
+  #insert(message: Message, next: Message): void {
+    message.next = next;
+    message.previous = next.previous;
+    if (next.previous) next.previous.next = message;
+    else this.#first = message;
+    next.previous = message;
     this.#count(message, 1);
   }
 

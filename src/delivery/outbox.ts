@@ -95,7 +95,7 @@ export class Outbox {
         for (let message = this.#qos0.first; message; message = message.next) message.sequence += by;
       },
       take: (messages) => {
-        for (const message of messages) this.#link(message, 'append');
+        for (const message of messages) this.#link(message);
         if (messages.length > 0) this.#onAdded();
       },
       counted: () => {
@@ -137,6 +137,17 @@ export class Outbox {
   /** Resolves when the store has been let go of; `undefined` without one. */
   get closed(): Promise<void> | undefined {
     return this.#backlog?.closed;
+  }
+
+  /** Whether everything that was published up to this number has left. */
+  hasPassed(sequence: number): boolean {
+    const first = this.first?.sequence ?? (this.size > 0 ? 0 : Number.POSITIVE_INFINITY);
+    return first > sequence;
+  }
+
+  /** The number of the latest publish. */
+  get sequence(): number {
+    return this.#sequence;
   }
 
   /** Whether messages outlive the process. */
@@ -228,18 +239,25 @@ export class Outbox {
     for (const victim of evicted) this.drop(victim, 'overflow', why);
   }
 
-  /** Puts back messages that were in flight, in their order, before everything that waits. */
+  /** Puts back messages that were in flight, where they belong: before everything that was published after them. */
   putBack(messages: readonly Message[]): void {
-    for (let i = messages.length - 1; i >= 0; i -= 1) this.#link(messages[i] as Message, 'prepend');
+    const sorted = [...messages].sort((a, b) => a.sequence - b.sequence);
+    for (const lane of [this.#qos0, this.#acknowledged])
+      lane.merge(sorted.filter((m) => this.#lane(m) === lane));
+    for (const message of sorted) {
+      this.#enter(message.topic);
+      // What is put back is older than what waits.
+      if (!this.#byTopic?.has(message.topic)) this.#byTopic?.set(message.topic, message);
+    }
+    this.#disarmAge();
+    this.#watchAge();
   }
 
   /** Takes `message` out without settling it: it is being sent. */
   remove(message: Message): void {
     this.#lane(message).remove(message);
     if (this.#byTopic?.get(message.topic) === message) this.#byTopic.delete(message.topic);
-    const others = (this.#topics.get(message.topic) ?? 1) - 1;
-    if (others === 0) this.#topics.delete(message.topic);
-    else this.#topics.set(message.topic, others);
+    this.#leave(message.topic);
     if (message.qos > 0) this.#backlog?.refill();
     this.#onRemoved();
   }
@@ -274,7 +292,7 @@ export class Outbox {
   #append(message: Message): void {
     const backlog = this.#backlog;
     if (!backlog || message.qos === 0) {
-      this.#link(message, 'append');
+      this.#link(message);
       confirmStored(message);
       return;
     }
@@ -282,7 +300,7 @@ export class Outbox {
       backlog.append(message);
       return;
     }
-    this.#link(message, 'append');
+    this.#link(message);
     backlog.record(message);
   }
 
@@ -290,13 +308,21 @@ export class Outbox {
     return message.qos === 0 ? this.#qos0 : this.#acknowledged;
   }
 
-  #link(message: Message, how: 'append' | 'prepend'): void {
-    this.#lane(message)[how](message);
-    this.#topics.set(message.topic, (this.#topics.get(message.topic) ?? 0) + 1);
-    // What is put back is older than what waits.
-    if (how === 'append' || !this.#byTopic?.has(message.topic)) this.#byTopic?.set(message.topic, message);
-    if (how === 'prepend') this.#disarmAge();
+  #link(message: Message): void {
+    this.#lane(message).append(message);
+    this.#enter(message.topic);
+    this.#byTopic?.set(message.topic, message);
     this.#watchAge();
+  }
+
+  #enter(topic: string): void {
+    this.#topics.set(topic, (this.#topics.get(topic) ?? 0) + 1);
+  }
+
+  #leave(topic: string): void {
+    const others = (this.#topics.get(topic) ?? 1) - 1;
+    if (others === 0) this.#topics.delete(topic);
+    else this.#topics.set(topic, others);
   }
 
   #disarmAge(): void {

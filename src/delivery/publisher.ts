@@ -6,6 +6,7 @@ import type { MqttCore } from '../mqtt/mqtt-core.js';
 import type { Clock, Timer } from '../platform/ports.js';
 import { NO_LIMITS } from '../session/broker-limits.js';
 import type { Link } from '../session/session.js';
+import type { DedupIds } from './dedup-ids.js';
 import type { InFlight, InFlightEntry } from './in-flight.js';
 import { createMessage, ignore, type Message, publishProblem, settle } from './message.js';
 import type { Outbox } from './outbox.js';
@@ -13,9 +14,11 @@ import { PublishLimits } from './publish-limits.js';
 import { type ReplayBounds, Replayer, type ReplayTarget } from './replayer.js';
 import { QUOTA_EXCEEDED, type Retries } from './retries.js';
 import { CAUSE_WINDOW_MS, mayBeOurDoing, Suspects } from './suspects.js';
+import { WaterMarks } from './water-marks.js';
 
 export interface PublisherOptions extends ReplayBounds {
   readonly qos2: 'republish' | 'reject';
+  readonly maxMessages: number;
   readonly maxBytes: number;
   /** MQTT.js's `queueQoSZero`: false refuses QoS 0 while there is no connection. */
   readonly queueQoSZero: boolean;
@@ -29,6 +32,8 @@ export interface PublisherDeps {
   readonly clock: Clock;
   readonly events: EventSink;
   readonly options: PublisherOptions;
+  /** Adds an id to each message, if it is asked for. */
+  readonly dedupIds?: DedupIds | undefined;
   /** Length of a text in UTF-8. */
   readonly byteLength?: ((text: string) => number) | undefined;
 }
@@ -64,6 +69,8 @@ export class Publisher implements ReplayTarget {
   readonly #options: PublisherOptions;
   readonly #replayer: Replayer;
   readonly #byteLength: ((text: string) => number) | undefined;
+  readonly #dedupIds: DedupIds | undefined;
+  readonly #water: WaterMarks;
   /** MQTT 5 topic aliases that the application defined; they end with the connection, the full topic does not (R105). */
   readonly #aliases = new Map<number, string>();
   #linked = false;
@@ -91,6 +98,8 @@ export class Publisher implements ReplayTarget {
     this.#events = deps.events;
     this.#options = deps.options;
     this.#byteLength = deps.byteLength;
+    this.#dedupIds = deps.dedupIds;
+    this.#water = new WaterMarks(deps.options, deps.events);
     this.#replayer = new Replayer(deps.outbox, this, deps.options, deps.clock);
     deps.inFlight.onRemoved((message) => this.#freed(message));
     deps.inFlight.onReceived((message) => deps.outbox.received(message));
@@ -108,7 +117,7 @@ export class Publisher implements ReplayTarget {
     const now = this.#clock.now();
     return {
       messages: this.unsettled,
-      bytes: this.#outbox.bytes + this.#inFlight.bytes + this.#retries.bytes,
+      bytes: this.#unsettledBytes,
       oldestAgeMs: Math.max(
         this.#outbox.oldestAgeMs,
         this.#inFlight.oldestAgeMs(now),
@@ -145,11 +154,41 @@ export class Publisher implements ReplayTarget {
       this.#outbox.reject(createMessage(String(topic), '', {}, settled, now), 'rejected', problem);
       return;
     }
-    const message = createMessage(topic, payload, options, settled, now, this.#byteLength);
+    const identified = this.#dedupIds?.identify(options) ?? options;
+    const message = createMessage(topic, payload, identified, settled, now, this.#byteLength);
     if (options.properties?.topicAlias !== undefined)
       this.#publishAliased(message, options.properties.topicAlias);
     else if (this.#flowing && this.#outbox.mayPass(message) && this.hasQuota(message)) this.#sendNow(message);
     else this.#enqueue(message);
+    this.#lookAtWater();
+  }
+
+  #lookAtWater(): void {
+    this.#water.look(this.unsettled, this.#unsettledBytes);
+  }
+
+  get #unsettledBytes(): number {
+    return this.#outbox.bytes + this.#inFlight.bytes + this.#retries.bytes;
+  }
+
+  /** Resolves when the outbox may be filled further: at once, or after `lowwater`; or when `signal` is aborted. */
+  async room(signal: AbortSignal | undefined): Promise<void> {
+    if (!this.#water.isHigh || signal?.aborted) return;
+    const wake = () => this.#wakeQuotaWaiters();
+    signal?.addEventListener('abort', wake);
+    while (this.#water.isHigh && !signal?.aborted) await this.quotaChanged();
+    signal?.removeEventListener('abort', wake);
+  }
+
+  /** Resolves when everything that was published before this call is settled, or `signal` is aborted. */
+  async flushed(signal: AbortSignal): Promise<void> {
+    const { sequence } = this.#outbox;
+    while (!signal.aborted && !this.#hasSettled(sequence)) await this.quotaChanged();
+  }
+
+  #hasSettled(sequence: number): boolean {
+    if (!this.#outbox.hasPassed(sequence) || this.#retries.size > 0) return false;
+    return !this.#inFlight.some((message) => message.sequence <= sequence);
   }
 
   /**
@@ -473,6 +512,7 @@ export class Publisher implements ReplayTarget {
 
   #wakeQuotaWaiters(): void {
     if (this.#flowing) this.#relax();
+    if (this.#water.isHigh) this.#lookAtWater();
     if (this.#quotaWaiters.length === 0) return;
     const waiters = this.#quotaWaiters;
     this.#quotaWaiters = [];

@@ -11,6 +11,7 @@ import { Failback } from '../connection/failback.js';
 import { Lifecycle } from '../connection/lifecycle.js';
 import { Renewal } from '../connection/renewal.js';
 import { Supervisor } from '../connection/supervisor.js';
+import { DedupIds } from '../delivery/dedup-ids.js';
 import { Delivery } from '../delivery/delivery.js';
 import { InFlight } from '../delivery/in-flight.js';
 import { heldTogether, Outbox } from '../delivery/outbox.js';
@@ -314,6 +315,7 @@ function registerDelivery(
       clock,
       events: c.resolve(own.events),
       options: { ...outbox, queueQoSZero: mqtt.queueQoSZero ?? true },
+      dedupIds: outbox.dedupId ? new DedupIds(part(c, tokens.random)) : undefined,
       byteLength,
     });
     const subscriptions = new Subscriptions({

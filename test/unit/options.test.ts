@@ -61,6 +61,9 @@ describe('defaults', () => {
           maxBytes: 16 * 1024 * 1024,
           maxAgeMs: Number.POSITIVE_INFINITY,
           overflow: 'reject-new',
+          store: undefined,
+          codec: undefined,
+          dedupId: false,
           qos2: 'republish',
           concurrency: 100,
           perSecond: Number.POSITIVE_INFINITY,
@@ -362,18 +365,20 @@ describe('our groups', () => {
     );
   });
 
-  test('refuse what this version does not have yet instead of ignoring it', () => {
-    const later: [object, string][] = [
-      [{ outbox: { store: 'x' } }, 'outbox.store'],
-      [{ outbox: { codec: {} } }, 'outbox.codec'],
-      [{ outbox: { dedupId: true } }, 'outbox.dedupId'],
-    ];
-    for (const [options, name] of later)
-      assert.match(
-        refusal(options),
-        new RegExp(`^Option \`${name}\` is not available in this version, got `),
-      );
-    resolve({ outbox: { dedupId: false }, discovery: { lastKnownGood: false } });
+  test('of the store need what makes them work', () => {
+    const store = { open() {}, close() {}, sublevel() {} };
+    const codec = { encode() {}, decode() {} };
+    for (const [options, name] of [
+      [{ outbox: { store: 'x' } }, 'clientId'],
+      [{ outbox: { store: '' }, clientId: 'c' }, 'outbox.store'],
+      [{ outbox: { store: {} }, clientId: 'c' }, 'outbox.store'],
+      [{ outbox: { codec } }, 'outbox.store'],
+      [{ outbox: { store, codec: { encode() {} } }, clientId: 'c' }, 'outbox.codec'],
+      [{ outbox: { dedupId: true }, protocolVersion: 4 }, 'protocolVersion'],
+    ] as const)
+      assert.match(refusal(options), new RegExp(`^Option \`${name}\` must be `));
+    const { outbox } = resolve({ clientId: 'c', outbox: { store, codec } as never });
+    assert.deepEqual([outbox.store, outbox.codec], [store, codec]);
   });
 
   test('never show a secret in a message', () => {

@@ -26,7 +26,12 @@ function world() {
   core.ids = new PacketIds(inFlight);
   const bounds = { maxMessages: 100, maxBytes: 10_000, maxAgeMs: Number.POSITIVE_INFINITY };
   const outbox = new Outbox({ ...bounds, overflow: 'reject-new' }, clock, events, inFlight);
-  const options = { concurrency: 100, perSecond: Number.POSITIVE_INFINITY, maxBytes: 10_000 };
+  const options = {
+    concurrency: 100,
+    perSecond: Number.POSITIVE_INFINITY,
+    maxMessages: 100,
+    maxBytes: 10_000,
+  };
   const publisher = new Publisher({
     outbox,
     inFlight,

@@ -71,8 +71,9 @@ describe('lane', () => {
       Message,
       Message,
     ];
+    for (const [i, each] of [a, b, c, d].entries()) each.sequence = i + 1;
     for (const each of [b, c, d]) lane.append(each);
-    lane.prepend(a);
+    lane.merge([a]);
     lane.remove(c);
     lane.remove(a);
     lane.append(a);
@@ -84,9 +85,11 @@ describe('lane', () => {
     }
     assert.deepEqual(order, ['b', 'a']);
     for (const each of [a, b, c, d]) assert.deepEqual([each.previous, each.next], [undefined, undefined]);
-    lane.prepend(c);
+    lane.append(a);
     lane.append(d);
-    assert.deepEqual([lane.first, c.next, d.previous], [c, d, c]);
+    lane.merge([b, c]);
+    assert.deepEqual([lane.first, a.next, b.next, c.next, d.previous, lane.size], [a, b, c, d, c, 4]);
+    assert.equal(lane.last, d);
   });
 });
 

@@ -35,6 +35,7 @@ function world({ maxMessages = 1_000, ...given }: Setup = {}) {
     concurrency: 100,
     perSecond: Number.POSITIVE_INFINITY,
     qos2: 'republish',
+    maxMessages,
     maxBytes: 1_000_000,
     queueQoSZero: true,
     ...given,
@@ -140,10 +141,20 @@ describe('publishing on a link', () => {
     ] as const)
       publish(topic, qos);
     const started = up();
-    publish('d', 0);
-    publish('e', 1);
+    publish('a', 0);
+    publish('c', 1);
     await started;
-    assert.deepEqual(topics(), ['a', 'b', 'c', 'd', 'e']);
+    assert.deepEqual(topics(), ['a', 'b', 'c', 'a', 'c']);
+  });
+
+  test('does not wait behind the queue of other topics (R178)', async () => {
+    const { publish, up, topics } = world();
+    publish('a', 1);
+    publish('a', 1);
+    const started = up();
+    publish('b', 1);
+    await started;
+    assert.deepEqual(topics(), ['b', 'a', 'a']);
   });
 
   test('keeps to the Receive Maximum, which QoS 0 does not count against', async () => {
@@ -461,12 +472,12 @@ describe('the end of the client', () => {
     publisher.linkDown();
     await up(true, 1);
     publish('d', 1);
-    publish('e', 0);
+    publish('d', 0);
     const callbacks = core.published.map(({ id }) => id);
     publisher.abandon();
     assert.deepEqual(
       settled,
-      ['a', 'b', 'c', 'd', 'e'].map((topic) => `${topic} ERR_ENDED`),
+      ['a', 'b', 'c', 'd', 'd'].map((topic) => `${topic} ERR_ENDED`),
     );
     assert.deepEqual([outbox.size, inFlight.size, inFlight.bytes, core.outgoing.size], [0, 0, 0, 0]);
     for (const id of callbacks) core.acknowledge(id);
