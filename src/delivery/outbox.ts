@@ -102,6 +102,7 @@ export class Outbox {
         const excess = this.#backlog?.shed(() => this.#isOver()) ?? [];
         const why = this.#fullness();
         for (const message of excess) this.drop(message, 'overflow', why);
+        this.#onRemoved();
       },
     };
   }
@@ -137,6 +138,11 @@ export class Outbox {
   /** Resolves when the store has been let go of; `undefined` without one. */
   get closed(): Promise<void> | undefined {
     return this.#backlog?.closed;
+  }
+
+  /** Whether it is not known yet what the store holds. */
+  get isOpening(): boolean {
+    return this.#backlog?.isOpening ?? false;
   }
 
   /** Whether everything that was published up to this number has left. */

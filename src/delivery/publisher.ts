@@ -182,6 +182,7 @@ export class Publisher implements ReplayTarget {
 
   /** Resolves when everything that was published before this call is settled, or `signal` is aborted. */
   async flushed(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && this.#outbox.isOpening) await this.quotaChanged();
     const { sequence } = this.#outbox;
     while (!signal.aborted && !this.#hasSettled(sequence)) await this.quotaChanged();
   }
@@ -292,7 +293,7 @@ export class Publisher implements ReplayTarget {
 
   /** Resolves when nothing is unsettled. */
   async settled(signal: AbortSignal): Promise<void> {
-    while (this.unsettled > 0 && !signal.aborted) await this.quotaChanged();
+    while ((this.#outbox.isOpening || this.unsettled > 0) && !signal.aborted) await this.quotaChanged();
   }
 
   hasQuota(message: Message): boolean {

@@ -92,6 +92,11 @@ export class Backlog {
     return this.#phase === 'opening' || this.#phase === 'closed' || this.#hasTail || this.#late.size > 0;
   }
 
+  /** Whether it is not known yet what the store holds. */
+  get isOpening(): boolean {
+    return this.#phase === 'opening';
+  }
+
   get #hasTail(): boolean {
     return this.#readUpTo < this.#tailUpTo;
   }
@@ -228,7 +233,6 @@ export class Backlog {
       this.#owner.renumber(shift);
       for (let late = this.#late.first; late; late = late.next) late.sequence += shift;
     }
-    this.#owner.counted();
     const journal = new Journal({
       section: lease.section,
       clock: this.#deps.clock,
@@ -240,8 +244,10 @@ export class Backlog {
       onFailure: (trouble) => this.#degrade(trouble),
     });
     this.#journal = journal;
-    for (let late = this.#late.first; late; late = late.next) journal.put(late);
     this.#phase = 'open';
+    // Before anything is written: some of it may have no place.
+    this.#owner.counted();
+    for (let late = this.#late.first; late; late = late.next) journal.put(late);
     if (lease.damage !== undefined) this.#report(storeTrouble(new StoreRefusal('corrupt', lease.damage)));
     if (this.#hasTail) void this.#count(reader, state);
     this.refill();
@@ -347,6 +353,7 @@ export class Backlog {
     const wasOpening = this.#phase === 'opening';
     if (wasOpening) this.#phase = 'memory';
     this.#report(trouble);
+    if (wasOpening) this.#owner.counted();
     if (wasOpening)
       for (let late = this.#late.first; late; late = late.next) confirmStored(late, trouble.error);
     this.refill();

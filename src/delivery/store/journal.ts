@@ -150,7 +150,7 @@ export class Journal {
       if (message.qos === 2) operations.push({ type: 'del', key: receivedKey(message.sequence) });
     }
     this.#removed = [];
-    operations.push({ type: 'put', key: HEAD_KEY, value: encoder.encode(String(this.#deps.head())) });
+    operations.push({ type: 'put', key: HEAD_KEY, value: frame(encoder.encode(String(this.#deps.head()))) });
   }
 
   #fail(error: unknown, group: readonly Message[]): void {

@@ -13,7 +13,7 @@ import {
   recordRange,
 } from './keys.js';
 import type { Lives } from './lives.js';
-import { decodeBody, type RecordContent, unframe } from './record.js';
+import { decodeBody, frame, type RecordContent, unframe } from './record.js';
 
 /** Numbers of the first and the last message of a store; without any, the last is one less than the first. */
 export interface StoreState {
@@ -68,17 +68,19 @@ export class StoreReader {
       throw new StoreRefusal('version', `format ${String(format)}, known is ${FORMAT}`);
     this.#lives.recall(lives);
     this.#received = new Set(await this.#keys(RECEIVED_RANGE));
-    const head = await this.#json(HEAD_KEY);
-    const all = recordRange(typeof head === 'number' && Number.isSafeInteger(head) && head > 0 ? head : 0);
+    const noted = await this.#json(HEAD_KEY);
+    const head = typeof noted === 'number' && Number.isSafeInteger(noted) && noted > 0 ? noted : 1;
+    const all = recordRange(head);
     const first = await this.#keyAt({ ...all, limit: 1 });
     const last = await this.#keyAt({ ...all, limit: 1, reverse: true });
-    if (!first || !last) return { first: 1, last: 0 };
+    // Numbers never begin anew: below the head nobody looks.
+    if (!first || !last) return { first: head, last: head - 1 };
     return { first: first.sequence, last: last.sequence };
   }
 
   /** What the store is to say of itself from now on. */
   meta(): Uint8Array {
-    return encoder.encode(JSON.stringify({ format: FORMAT, lives: this.#lives.toStore() }));
+    return frame(encoder.encode(JSON.stringify({ format: FORMAT, lives: this.#lives.toStore() })));
   }
 
   /** How much there is from one number to another. Reads keys only. */
@@ -141,7 +143,7 @@ export class StoreReader {
     const bytes = await this.#section.get(key);
     if (!bytes) return undefined;
     try {
-      return JSON.parse(decoder.decode(bytes));
+      return JSON.parse(decoder.decode(unframe(bytes)));
     } catch {
       return undefined;
     }
