@@ -70,6 +70,8 @@ export class Backlog {
   #readUpTo = 0;
   #tailUpTo = 0;
   #loading = false;
+  /** Where the next life begins to read, once this one forgets what it has loaded. */
+  #lastHead: number | undefined;
 
   constructor(deps: BacklogDeps, owner: BacklogOwner) {
     this.#deps = deps;
@@ -172,6 +174,7 @@ export class Backlog {
   close(settleWith: FailoverError): Promise<void> {
     if (this.#phase === 'closed') return this.#opening;
     this.#phase = 'closed';
+    this.#lastHead = this.#head;
     const journal = this.#journal;
     const late = [...drained(this.#late)];
     const callbacks = [...this.#callbacks.values()];
@@ -225,6 +228,7 @@ export class Backlog {
     this.#lease = lease;
     this.#reader = reader;
     this.#trouble = undefined;
+    this.#lastHead = undefined;
     this.#readUpTo = state.first - 1;
     this.#tailUpTo = state.last;
     this.#tail = { messages: state.last - state.first + 1, bytes: 0 };
@@ -239,7 +243,7 @@ export class Backlog {
       lives: this.#lives,
       codec: this.#deps.codec,
       meta: () => reader.meta(),
-      head: () => this.#head,
+      head: () => this.#lastHead ?? this.#head,
       onCommitted: (sequence) => this.#spill(sequence),
       onFailure: (trouble) => this.#degrade(trouble),
     });
