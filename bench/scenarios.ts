@@ -6,6 +6,7 @@ import { candidates } from './micro/selection/candidates.js';
 import { rank } from './micro/selection/rank.js';
 import { crashFailover } from './scenarios/crash-failover.js';
 import { crashFloor } from './scenarios/crash-floor.js';
+import { durableOutbox } from './scenarios/durable-outbox.js';
 import { publishCost } from './scenarios/publish-cost.js';
 import { hang, silentAccept, synDrop } from './scenarios/silence.js';
 import type { Scenario } from './support/scenario.js';
@@ -16,6 +17,7 @@ export const SCENARIOS: readonly Scenario[] = [
   synDrop,
   silentAccept,
   publishCost,
+  durableOutbox,
   rank,
   candidates,
   discovery,
