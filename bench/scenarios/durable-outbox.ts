@@ -54,7 +54,7 @@ async function measure(
     await using child = new Child<OutboxMethods>(
       new URL('durable-outbox/client-process.ts', import.meta.url),
     );
-    return child.call(method, run);
+    return await child.call(method, run);
   };
   const live = quick ? 10_000 : 100_000;
   const waiting = quick ? 20_000 : 1_000_000;

@@ -204,7 +204,7 @@ export class Outbox {
   /** A message was given to the link without waiting; its payload does not change any more. */
   sent(message: Message): void {
     if (message.settled) return;
-    if (this.#backlog && message.qos > 0) this.#backlog.record(message);
+    if (this.#backlog && message.qos > 0) this.#backlog.record(message, true);
     else confirmStored(message);
   }
 

@@ -116,11 +116,11 @@ export class Backlog {
     return !this.#deps.spills || (size < WINDOW.messages && bytes < WINDOW.bytes);
   }
 
-  /** Writes a message that is in the window or on the wire. */
-  record(message: Message): void {
+  /** Writes a message that is in the window, or on the wire. */
+  record(message: Message, isOnTheWire = false): void {
     message.release = this.#release;
     this.#loaded.add(message.sequence);
-    this.#write(message);
+    this.#write(message, isOnTheWire);
   }
 
   /** Takes a message that comes after everything that waits. */
@@ -130,8 +130,8 @@ export class Backlog {
     this.#write(message);
   }
 
-  #write(message: Message): void {
-    if (this.#journal) this.#journal.put(message);
+  #write(message: Message, isOnTheWire = false): void {
+    if (this.#journal) this.#journal.put(message, isOnTheWire);
     else if (this.#phase === 'memory') confirmStored(message, this.#trouble?.error);
   }
 

@@ -25,6 +25,8 @@ export interface JournalDeps {
 
 /** Messages in one commit at most, so that a burst does not hold the next one up for long. */
 const MAX_GROUP = 2_000;
+/** What is on the wire may wait this long for its commit (R175): the acknowledgement is mostly faster, and spares it. */
+const PATIENT_MS = 5;
 /** Deletions may wait this long for a commit that has to be made anyway: a crash costs a duplicate (R176). */
 const LAZY_MS = 100;
 /** More of them do not wait. */
@@ -41,6 +43,9 @@ export class Journal {
   #removed: Message[] = [];
   #received: number[] = [];
   #lazy: Timer | undefined;
+  #patience: Timer | undefined;
+  /** Something waits for the next commit, which is not to be put off. */
+  #isUrgent = false;
   #running: Promise<void> | undefined;
   #trouble: StoreTrouble | undefined;
 
@@ -53,13 +58,27 @@ export class Journal {
     return this.#trouble;
   }
 
-  /** Takes a message, whose topic, payload and options do not change any more, to be written with the next group. */
-  put(message: Message): void {
+  /**
+   * Takes a message, whose topic, payload and options do not change any more, to be written with the next group.
+   *
+   * @param isOnTheWire - Its acknowledgement may come first; unless somebody asks, its commit may wait a little.
+   */
+  put(message: Message, isOnTheWire = false): void {
     if (this.#trouble) {
       confirmStored(message, this.#trouble.error);
       return;
     }
     this.#puts.set(message.sequence, message);
+    if (isOnTheWire && !message.onStored) {
+      this.#patience ??= this.#deps.clock.setTimeout(() => {
+        this.#patience = undefined;
+        this.#startNow();
+      }, PATIENT_MS);
+    } else this.#startNow();
+  }
+
+  #startNow(): void {
+    this.#isUrgent = true;
     this.#start();
   }
 
@@ -80,8 +99,9 @@ export class Journal {
 
   /** Resolves when everything that was given so far is written, or cannot be. */
   async flush(): Promise<void> {
-    if (this.#lazy) this.#deps.clock.clearTimeout(this.#lazy);
+    for (const timer of [this.#lazy, this.#patience]) if (timer) this.#deps.clock.clearTimeout(timer);
     this.#lazy = undefined;
+    this.#patience = undefined;
     while (!this.#trouble && (this.#isPending || this.#running)) {
       this.#start();
       await this.#running;
@@ -103,14 +123,17 @@ export class Journal {
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;
       // What was given after the last look.
-      if (this.#puts.size > 0 && !this.#trouble) this.#start();
+      if (this.#isUrgent && this.#puts.size > 0 && !this.#trouble) this.#start();
     });
   }
 
   async #run(): Promise<void> {
     await new Promise<void>((resolve) => this.#deps.clock.soon(resolve));
-    do await this.#commit();
-    while (this.#puts.size > 0 && !this.#trouble);
+    do {
+      // A group has its limit: what is beyond it is for the next one.
+      this.#isUrgent = this.#puts.size > MAX_GROUP;
+      await this.#commit();
+    } while (this.#isUrgent && !this.#trouble);
   }
 
   async #commit(): Promise<void> {
