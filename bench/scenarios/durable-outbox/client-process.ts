@@ -55,6 +55,8 @@ const methods = {
   async live(run: OutboxRun): Promise<number> {
     const client = open(run);
     await connected(client);
+    // What is published while the store opens is queued, and a full window then keeps the queue from running empty.
+    await client.flush();
     const startedAt = performance.now();
     await new Promise<void>((resolve) => {
       let sent = 0;
