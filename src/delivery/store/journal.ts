@@ -44,8 +44,11 @@ export class Journal {
   #received: number[] = [];
   #lazy: Timer | undefined;
   #patience: Timer | undefined;
-  /** Something waits for the next commit, which is not to be put off. */
-  #isUrgent = false;
+  /** Messages up to this number are for the next commit, which is not to be put off. */
+  #dueUpTo = 0;
+  /** The highest number given so far, and the one at the last look at what is on the wire. */
+  #latest = 0;
+  #seen = 0;
   #running: Promise<void> | undefined;
   #trouble: StoreTrouble | undefined;
 
@@ -69,16 +72,24 @@ export class Journal {
       return;
     }
     this.#puts.set(message.sequence, message);
-    if (isOnTheWire && !message.onStored) {
-      this.#patience ??= this.#deps.clock.setTimeout(() => {
-        this.#patience = undefined;
-        this.#startNow();
-      }, PATIENT_MS);
-    } else this.#startNow();
+    this.#latest = Math.max(this.#latest, message.sequence);
+    if (isOnTheWire && !message.onStored) this.#lookLater();
+    else this.#startNow(Number.POSITIVE_INFINITY);
   }
 
-  #startNow(): void {
-    this.#isUrgent = true;
+  /** Writes what was there at the last look already: it has had its time, and what is younger gets the same. */
+  #lookLater(): void {
+    this.#patience ??= this.#deps.clock.setTimeout(() => {
+      this.#patience = undefined;
+      const [oldest] = this.#puts.keys();
+      if (oldest !== undefined && oldest <= this.#seen) this.#startNow(this.#seen);
+      this.#seen = this.#latest;
+      if (this.#puts.size > 0) this.#lookLater();
+    }, PATIENT_MS);
+  }
+
+  #startNow(upTo: number): void {
+    this.#dueUpTo = Math.max(this.#dueUpTo, upTo);
     this.#start();
   }
 
@@ -103,7 +114,7 @@ export class Journal {
     this.#lazy = undefined;
     this.#patience = undefined;
     while (!this.#trouble && (this.#isPending || this.#running)) {
-      this.#start();
+      this.#startNow(Number.POSITIVE_INFINITY);
       await this.#running;
     }
   }
@@ -123,22 +134,23 @@ export class Journal {
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;
       // What was given after the last look.
-      if (this.#isUrgent && this.#puts.size > 0 && !this.#trouble) this.#start();
+      if (this.#dueUpTo > 0 && this.#puts.size > 0 && !this.#trouble) this.#start();
     });
   }
 
   async #run(): Promise<void> {
     await new Promise<void>((resolve) => this.#deps.clock.soon(resolve));
     do {
+      const upTo = this.#dueUpTo;
       // A group has its limit: what is beyond it is for the next one.
-      this.#isUrgent = this.#puts.size > MAX_GROUP;
-      await this.#commit();
-    } while (this.#isUrgent && !this.#trouble);
+      this.#dueUpTo = this.#puts.size > MAX_GROUP ? upTo : 0;
+      await this.#commit(upTo);
+    } while (this.#dueUpTo > 0 && !this.#trouble);
   }
 
-  async #commit(): Promise<void> {
+  async #commit(upTo: number): Promise<void> {
     const { section, lives, meta, onCommitted } = this.#deps;
-    const group = [...take(this.#puts, MAX_GROUP)];
+    const group = [...take(this.#puts, MAX_GROUP, upTo)];
     const operations: DatabaseOperation[] = [];
     try {
       for (const message of group) {
@@ -192,10 +204,10 @@ export class Journal {
 const MARK = Uint8Array.of(1);
 const encoder = new TextEncoder();
 
-function* take(puts: Map<number, Message>, count: number): Generator<Message> {
+function* take(puts: Map<number, Message>, count: number, upTo: number): Generator<Message> {
   let taken = 0;
   for (const [sequence, message] of puts) {
-    if (taken === count) return;
+    if (taken === count || sequence > upTo) return;
     taken += 1;
     puts.delete(sequence);
     yield message;
