@@ -56,7 +56,7 @@ export class Relay {
   #term = 0;
   #status: ClientStatus | undefined;
   #isLinked = false;
-  #waiting: (() => void)[] = [];
+  #waiting: { readonly count: number; readonly resolve: () => void }[] = [];
 
   constructor(deps: RelayDeps) {
     this.#deps = deps;
@@ -131,10 +131,10 @@ export class Relay {
     });
   }
 
-  /** Resolves when every publish of this tab is settled. */
-  settled(): Promise<void> {
-    if (this.#messages === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#waiting.push(resolve));
+  /** Resolves when no more than `count` publishes of this tab are unsettled. */
+  settled(count = 0): Promise<void> {
+    if (this.#messages <= count) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push({ count, resolve }));
   }
 
   /** Settles all that is left; the tab leaves. */
@@ -251,8 +251,10 @@ export class Relay {
         throw thrown;
       });
     }
-    if (this.#messages > 0) return;
-    for (const resolve of this.#waiting.splice(0)) resolve();
+    const ready = this.#waiting.filter(({ count }) => this.#messages <= count);
+    if (ready.length === 0) return;
+    this.#waiting = this.#waiting.filter((each) => !ready.includes(each));
+    for (const { resolve } of ready) resolve();
   }
 
   #message({ topic, payload, packet }: Extract<TabMessage, { kind: 'message' }>): void {

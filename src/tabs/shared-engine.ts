@@ -134,6 +134,18 @@ export class SharedEngine implements ClientEngine {
     if (timer) clock.clearTimeout(timer);
   }
 
+  /** As {@link drained}: what is published meanwhile counts, too. */
+  flushed(timeoutMs: number): Promise<void> {
+    return this.drained(timeoutMs);
+  }
+
+  async room(signal: AbortSignal | undefined): Promise<void> {
+    const { maxMessages } = this.#deps.bounds;
+    const aborted = new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve()));
+    if (!signal?.aborted)
+      await Promise.race([this.#tab?.relay.settled(Math.floor(maxMessages / 2)), aborted]);
+  }
+
   end(...[force, options, callback, graceMs = END_GRACE_MS]: Arguments<'end'>): void {
     if (this.#ending) {
       this.#ending.callbacks.push(callback);
