@@ -11,7 +11,7 @@ import { parseDnsServer } from './discovery/dns/server-address.js';
 import { checkAllowedHosts } from './discovery/host-policy.js';
 import type { RegistryOptions } from './discovery/registry/create-registry-resolver.js';
 import type { RegistryHeaders } from './discovery/registry/http.js';
-import { describe, FailoverError, optionError } from './errors.js';
+import { FailoverError, optionError } from './errors.js';
 import type { Database } from './platform/database.js';
 import type { DnsServer } from './platform/ports.js';
 import type { Selector } from './selection/selector.js';

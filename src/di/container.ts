@@ -18,7 +18,6 @@ import { heldTogether, Outbox } from '../delivery/outbox.js';
 import { PacketIds } from '../delivery/packet-ids.js';
 import { Publisher } from '../delivery/publisher.js';
 import { Retries } from '../delivery/retries.js';
-import type { Stores } from '../delivery/store/stores.js';
 import { Subscriptions } from '../delivery/subscriptions.js';
 import type { Admit } from '../dial/addresses.js';
 import { Credentials } from '../dial/credentials.js';

@@ -57,7 +57,7 @@ function publishIn(page: Page, from: number, count: number, everyMs: number): Pr
   );
 }
 
-describe('a page', () => {
+describe('a page', { timeout: 120_000 }, () => {
   it('leaves a broker that hangs under traffic within three seconds', async (t) => {
     await using cluster = await aedesCluster(2);
     await using proxy = await faultProxy(cluster.at(0)?.wsPort ?? 0);
