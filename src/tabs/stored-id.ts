@@ -4,8 +4,8 @@ import type { Random } from '../platform/ports.js';
 import type { Warning } from '../warnings.js';
 
 const KEY = 'mqtt-failover:client-id';
-/** Ours and nothing else: somebody may have written to the storage. */
-const FORM = /^web-[0-9a-z]{16}$/;
+/** Ours and nothing else: somebody may have written to the storage. With a suffix of five, it has the 23 bytes that every broker takes. */
+const FORM = /^web-[0-9a-z]{14}$/;
 
 /** The id of this browser. */
 export interface StoredId {
@@ -36,7 +36,7 @@ export function ephemeralWarnings(reason: string | undefined): readonly Warning[
 }
 
 function draw(random: Random): string {
-  return `web-${randomText(random, 16)}`;
+  return `web-${randomText(random, 14)}`;
 }
 
 /** Digits and small letters, which every broker takes in a client id. */

@@ -173,41 +173,6 @@ describe('a page', { timeout: 120_000 }, () => {
     assert.deepEqual(opened.errors, []);
   });
 
-  it('works with an id of the moment, and says so, where storage throws or there are no Web Locks', async () => {
-    await using broker = await aedesBroker();
-    for (const [global, property, why] of [
-      ['window', 'localStorage', /localStorage cannot be used \(SecurityError\)/],
-      ['navigator', 'locks', /no Web Locks/],
-    ] as const) {
-      await using opened = await browserPage();
-      const { page } = opened;
-      // Before the bundle is loaded: looking at it is what throws.
-      await page.addInitScript(
-        ([name, missing]) => {
-          const get = () => {
-            if (missing === 'locks') return undefined;
-            throw new DOMException('blocked', 'SecurityError');
-          };
-          Object.defineProperty(name === 'window' ? globalThis : Navigator.prototype, missing, { get });
-        },
-        [global, property] as const,
-      );
-      await page.reload();
-      const [clientId, warning] = await page.evaluate(async (url) => {
-        const client = window.mqttFailover.connect([url], { protocolVersion: 4, tabs: 'shared' });
-        const warned = new Promise<{ code: string; message: string }>((resolve) =>
-          client.on('warning', resolve),
-        );
-        await new Promise((resolve) => client.once('connect', resolve));
-        return [client.status().clientId, await warned] as const;
-      }, broker.wsUrl);
-      assert.match(clientId, /^web-[0-9a-z]{16}-(s|[0-9a-z]{4})$/);
-      assert.equal(warning.code, 'IDENTITY_EPHEMERAL');
-      assert.match(warning.message, why);
-      assert.deepEqual(opened.errors, []);
-    }
-  });
-
   it('says that an https page may not open ws: connections', async () => {
     await using opened = await browserPage();
     const { page } = opened;

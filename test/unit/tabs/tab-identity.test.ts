@@ -16,7 +16,7 @@ describe('the client id of a tab', () => {
     const origin = new FakeOrigin();
     const first = origin.page();
     const id = await identityOf(first).claim();
-    assert.match(id ?? '', /^web-[0-9a-z]{16}$/);
+    assert.match(id ?? '', /^web-[0-9a-z]{14}$/);
     first.close();
     const again = identityOf(origin.page());
     assert.equal(again.presumed, id);
@@ -92,7 +92,7 @@ describe('the client id of a tab', () => {
     page.storageError = blocked;
     const identity = identityOf(page);
     assert.equal(await identity.claim(), identity.presumed);
-    assert.match(identity.presumed, /^web-[0-9a-z]{16}$/);
+    assert.match(identity.presumed, /^web-[0-9a-z]{14}$/);
     const [warning] = identity.warnings;
     assert.equal(warning?.code, 'IDENTITY_EPHEMERAL');
     assert.match(warning?.message ?? '', /localStorage cannot be used \(SecurityError\)/);
@@ -109,7 +109,7 @@ describe('the client id of a tab', () => {
       tab.locks = locks;
       const identity = identityOf(tab);
       const id = await identity.claim();
-      assert.match(id ?? '', /^web-[0-9a-z]{16}-[0-9a-z]{4}$/);
+      assert.match(id ?? '', /^web-[0-9a-z]{14}-[0-9a-z]{4}$/);
       assert.match(identity.warnings[0]?.message ?? '', /Web Locks/);
       const duplicate = origin.page(new Map(tab.tabTexts));
       duplicate.locks = locks;
@@ -120,7 +120,7 @@ describe('the client id of a tab', () => {
   test('is drawn anew where somebody else has written to the storage', async () => {
     const origin = new FakeOrigin();
     origin.texts.set('mqtt-failover:client-id', 'web-\u0000');
-    assert.match((await identityOf(origin.page()).claim()) ?? '', /^web-[0-9a-z]{16}$/);
+    assert.match((await identityOf(origin.page()).claim()) ?? '', /^web-[0-9a-z]{14}$/);
     const tab = origin.page(new Map([['mqtt-failover:tab:1', '1e9']]));
     assert.match((await identityOf(tab).claim()) ?? '', /-2$/);
   });
