@@ -32,16 +32,11 @@ export function registerDiscovery(
   brokers: ParsedBrokers,
   platform: Platform,
 ): void {
-  const { discovery, allowInsecure } = options;
+  const { discovery } = options;
   register(tokens.resolver, (c) =>
     createResolver(brokers, resolverDeps(options, platform, part(c, tokens.clock), part(c, tokens.random))),
   );
-  register(own.authorisation, () => {
-    const { doh, servers = [], allowedHosts } = discovery;
-    const dnsHosts = doh ? [doh.hostname] : servers.map(({ host }) => host);
-    const { addressScope } = platform;
-    return new Authorisation({ brokers, allowedHosts, allowInsecure, dnsHosts, addressScope });
-  });
+  register(own.authorisation, () => authorisationOf(brokers, options, platform));
   register(own.topicOverlay, (c) => {
     const { schemes } = part(c, tokens.network);
     const clock = part(c, tokens.clock);
@@ -84,7 +79,8 @@ export function registerDiscovery(
   });
 }
 
-function resolverDeps(
+/** What `createResolver` needs, from the options of one client and the runtime. */
+export function resolverDeps(
   { discovery, allowInsecure }: ResolvedOptions,
   { dns, fetch, httpCache, network }: Platform,
   clock: Clock,
@@ -96,4 +92,15 @@ function resolverDeps(
     srv: { ...discovery, clock, fetch, dns },
     registry: { ...discovery.registry, allowInsecure, fetch, httpCache, clock, random, schemes },
   };
+}
+
+/** Which endpoints one client may dial, by its list, its options and what the runtime sees of addresses. */
+export function authorisationOf(
+  brokers: ParsedBrokers,
+  { discovery, allowInsecure }: ResolvedOptions,
+  { addressScope }: Platform,
+): Authorisation {
+  const { doh, servers = [], allowedHosts } = discovery;
+  const dnsHosts = doh ? [doh.hostname] : servers.map(({ host }) => host);
+  return new Authorisation({ brokers, allowedHosts, allowInsecure, dnsHosts, addressScope });
 }

@@ -101,12 +101,15 @@ function lowest(ttlMs: number, records: readonly DnsRecord[]): number {
   return records.reduce((low, record) => Math.min(low, record.ttlMs), ttlMs);
 }
 
+/** Why a target is left out that the host policy refuses. */
+export const FOREIGN_HOST = 'the host is neither under the domain nor in allowedHosts';
+
 /** Why a record cannot be used. */
 function unusable(target: string, port: number, allowed: (host: string) => boolean): string | undefined {
   if (target === '.') return 'a target "." beside others means nothing';
   if (port === 0) return 'port 0';
   if (!isHostName(target)) return 'not a host name';
-  if (!allowed(target.toLowerCase())) return 'the host is neither under the domain nor in allowedHosts';
+  if (!allowed(target.toLowerCase())) return FOREIGN_HOST;
   return undefined;
 }
 
