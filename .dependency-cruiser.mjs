@@ -18,7 +18,7 @@ const below = (folders, higher) => ({
   to: { path: `^src/(${higher.join('|')})(/|\\.ts$)`, dependencyTypesNot: ['type-only'] },
 });
 
-const TOP = ['index', 'browser', 'connect', 'client', 'di'];
+const TOP = ['index', 'browser', 'connect', 'client', 'di', 'cli'];
 
 export default {
   forbidden: [
@@ -28,14 +28,22 @@ export default {
       ['p-queue'],
       'p-queue gates replay and dials, and nothing else: what waits is stored elsewhere.',
     ),
+    only('cli/', ['cli-table3'], 'Applications that import the library load nothing of the command line.'),
+    {
+      name: 'cli-is-a-program',
+      comment: 'Nothing imports the command line.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/cli/' },
+      to: { path: '^src/cli/' },
+    },
     only('platform/', ['ws'], 'Only src/platform opens sockets.'),
     only('discovery/dns/decode\\.ts', ['dns-packet'], 'Loaded lazily, in one place.'),
     only('tabs/bytes\\.ts', ['buffer'], 'Loaded lazily, in one place, as dns-packet loads it.'),
     {
       name: 'node-has-one-home',
-      comment: 'Only src/platform knows where it runs.',
+      comment: 'Only src/platform knows where it runs, and the command line, which runs in Node alone.',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/platform/' },
+      from: { path: '^src/', pathNot: '^src/(platform|cli)/' },
       to: { dependencyTypes: ['core'] },
     },
     {

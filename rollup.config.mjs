@@ -1,4 +1,4 @@
-import { readFileSync, rmSync } from 'node:fs';
+import { chmodSync, readFileSync, rmSync } from 'node:fs';
 import commonjs from '@rollup/plugin-commonjs';
 import { nodeResolve } from '@rollup/plugin-node-resolve';
 import dts from 'rollup-plugin-dts';
@@ -46,8 +46,8 @@ const commonJsEntry = () => ({
 });
 
 /** Packages external, but for those inside; a file that is imported dynamically becomes a chunk. */
-const esm = (name, plugins = []) => ({
-  input: { [name]: `./src/${name}.ts` },
+const esm = (name, plugins = [], file = `./src/${name}.ts`, banner = '') => ({
+  input: { [name]: file },
   external: (id) => isPackage(id) && !isInside(id),
   plugins: [nodeResolve({ resolveOnly: isInside }), commonjs(), compile(), ...plugins],
   onLog,
@@ -59,8 +59,12 @@ const esm = (name, plugins = []) => ({
     // Bare imports of what a chunk imports anyway are warned of by bundlers.
     hoistTransitiveImports: false,
     sourcemap: true,
+    banner: (chunk) => (chunk.isEntry ? banner : ''),
   },
 });
+
+/** The program of `bin`. npm makes it executable; so that it is without npm, too, the build does. */
+const executable = (name) => ({ name: 'executable', writeBundle: () => chmodSync(`dist/${name}.js`, 0o755) });
 
 /** One file for `<script>`: MQTT.js and every dependency inside, `mqttFailover` outside. */
 const script = {
@@ -96,6 +100,7 @@ export default function config() {
   return [
     esm('index', [commonJsEntry()]),
     esm('browser'),
+    esm('cli', [executable('cli')], 'src/cli/main.ts', '#!/usr/bin/env node'),
     script,
     types('index', ['d.ts', 'd.cts']),
     types('browser', ['d.ts']),

@@ -15,7 +15,8 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 
 const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-const VALID = ['-days', '2'];
+const DAYS = 2;
+const valid = (days: number) => ['-days', String(days)];
 
 export interface ServerCertificate {
   /** PEM. */
@@ -24,11 +25,16 @@ export interface ServerCertificate {
   readonly cert: string;
 }
 
+export interface Validity {
+  /** 0: over within the second in which it is made. @defaultValue 2 */
+  readonly days?: number;
+}
+
 export interface CertificateAuthority extends AsyncDisposable {
   /** PEM, for the `ca` option of a client. */
   readonly ca: string;
   /** A server certificate valid for these host names and addresses only. */
-  issue(names: readonly string[]): Promise<ServerCertificate>;
+  issue(names: readonly string[], validity?: Validity): Promise<ServerCertificate>;
 }
 
 export async function certificateAuthority(): Promise<CertificateAuthority> {
@@ -37,7 +43,10 @@ export async function certificateAuthority(): Promise<CertificateAuthority> {
   const remove = () => rm(directory, { recursive: true, force: true });
   let issued = 0;
 
-  const issue = async (names: readonly string[]): Promise<ServerCertificate> => {
+  const issue = async (
+    names: readonly string[],
+    { days = DAYS }: Validity = {},
+  ): Promise<ServerCertificate> => {
     const name = `server${++issued}`;
     const alternatives = names.map((each) => (isIP(each) ? `IP:${each}` : `DNS:${each}`)).join(',');
     const extensions = [
@@ -50,14 +59,22 @@ export async function certificateAuthority(): Promise<CertificateAuthority> {
     await run('openssl', ['req', ...NEW_KEY, ...request]);
     const signer = ['-CA', file('ca.crt'), '-CAkey', file('ca.key'), '-set_serial', String(issued)];
     const certificate = ['-extfile', file(`${name}.ext`), '-out', file(`${name}.crt`)];
-    await run('openssl', ['x509', '-req', '-in', file(`${name}.csr`), ...signer, ...VALID, ...certificate]);
+    await run('openssl', [
+      'x509',
+      '-req',
+      '-in',
+      file(`${name}.csr`),
+      ...signer,
+      ...valid(days),
+      ...certificate,
+    ]);
     const [key, cert] = await Promise.all([read(file(`${name}.key`)), read(file(`${name}.crt`))]);
     return { key, cert };
   };
 
   try {
     await run('openssl', [
-      ...['req', '-x509', ...NEW_KEY, ...VALID, '-keyout', file('ca.key'), '-out', file('ca.crt')],
+      ...['req', '-x509', ...NEW_KEY, ...valid(DAYS), '-keyout', file('ca.key'), '-out', file('ca.crt')],
       ...['-subj', '/CN=test authority', '-addext', 'basicConstraints=critical,CA:TRUE'],
       ...['-addext', 'keyUsage=critical,keyCertSign,cRLSign'],
     ]);
