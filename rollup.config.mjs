@@ -100,7 +100,7 @@ export default function config() {
   return [
     esm('index', [commonJsEntry()]),
     esm('browser'),
-    esm('cli', [executable('cli')], 'src/cli/main.ts', '#!/usr/bin/env node'),
+    esm('cli', [executable('cli')], './src/cli/main.ts', '#!/usr/bin/env node'),
     script,
     types('index', ['d.ts', 'd.cts']),
     types('browser', ['d.ts']),
