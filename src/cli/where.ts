@@ -25,7 +25,7 @@ export async function where(args: Arguments, terminal: Terminal): Promise<number
     if (terminal.quiet) await terminal.json([]);
     throw error;
   });
-  const ranking = new Candidates({
+  const explained = new Candidates({
     watcher,
     selector: clientIdSelector(zone),
     zone,
@@ -38,6 +38,14 @@ export async function where(args: Arguments, terminal: Terminal): Promise<number
     random,
     events,
   }).explain();
+  // The fields that the JSON promises, and no others.
+  const ranking = explained.map(({ id, url, rank, eligible, reason }) => ({
+    id,
+    url,
+    rank,
+    eligible,
+    reason,
+  }));
   watcher.stop();
   if (terminal.quiet) await terminal.json(ranking);
   else {
