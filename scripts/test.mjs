@@ -66,12 +66,25 @@ function testFiles(suite) {
   return files;
 }
 
+/** Files at once: on two cores most tests wait, but those with programs of their own use both. */
+function concurrency() {
+  return suites.some((suite) => suite === 'system' || suite === 'browser') ? 2 : 3;
+}
+
 function run(files) {
   const reporters = ['spec', './scripts/skip-guard.mjs'].flatMap((reporter) => [
     `--test-reporter=${reporter}`,
     '--test-reporter-destination=stdout',
   ]);
-  const args = ['--import', 'tsx', '--test', '--test-concurrency=2', ...reporters, ...flags, ...files];
+  const args = [
+    '--import',
+    'tsx',
+    '--test',
+    `--test-concurrency=${concurrency()}`,
+    ...reporters,
+    ...flags,
+    ...files,
+  ];
   const child = spawn(process.execPath, args, {
     cwd: root,
     stdio: 'inherit',
