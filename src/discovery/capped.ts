@@ -24,7 +24,7 @@ export function capped(resolver: Resolver, max: number, clientId: () => string):
   return {
     resolve: async (signal) => cap(await resolver.resolve(signal)),
     rebootstrap: () => resolver.rebootstrap?.(),
-    ...(refreshJitter === undefined ? {} : { refreshJitter }),
+    refreshJitter,
     ...(watch
       ? {
           watch: (onChange, onFailure, signal) =>

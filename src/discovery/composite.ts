@@ -11,12 +11,14 @@ import type { EndpointSet, Resolver } from './resolver.js';
  * until {@link FallbackResolver.rebootstrap} says that the learned endpoints are no use.
  */
 export class FallbackResolver implements Resolver {
+  readonly refreshJitter: number | undefined;
   readonly #sources: readonly Resolver[];
   /** Index of the source that the present list is from. */
   #serving: number | undefined;
 
   constructor(sources: readonly Resolver[]) {
     this.#sources = sources;
+    this.refreshJitter = widestJitter(sources);
   }
 
   async resolve(signal: AbortSignal): Promise<EndpointSet> {
@@ -63,11 +65,13 @@ export class FallbackResolver implements Resolver {
  * answer, and only when none answers is it a failure.
  */
 export class UnionResolver implements Resolver {
+  readonly refreshJitter: number | undefined;
   readonly #sources: readonly Resolver[];
   readonly #latest: (EndpointSet | undefined)[];
 
   constructor(sources: readonly Resolver[]) {
     this.#sources = sources;
+    this.refreshJitter = widestJitter(sources);
     this.#latest = sources.map(() => undefined);
   }
 
@@ -117,6 +121,7 @@ export class UnionResolver implements Resolver {
     }
     const ttls = present(sets.map(({ ttlMs }) => ttlMs));
     const spreads = present(sets.map(({ spreadMs }) => spreadMs));
+    const skipped = sets.flatMap((set) => set.skipped ?? []);
     const revisions = present(sets.map(({ revision }) => revision));
     return {
       endpoints: [...endpoints.values()],
@@ -125,8 +130,18 @@ export class UnionResolver implements Resolver {
       ...(ttls.length > 0 ? { ttlMs: Math.min(...ttls) } : {}),
       ...(spreads.length > 0 ? { spreadMs: Math.max(...spreads) } : {}),
       ...(loads.size > 0 ? { loads } : {}),
+      // The strictest source's word is that of the whole: its nodes are among the others'.
+      ...(sets.some(({ confirmShrink }) => confirmShrink) ? { confirmShrink: true } : {}),
+      ...(sets.some(({ storable }) => storable === false) ? { storable: false } : {}),
+      ...(skipped.length > 0 ? { skipped } : {}),
     };
   }
+}
+
+/** A fleet must not ask one of the sources in step because another of them would not mind. */
+function widestJitter(sources: readonly Resolver[]): number | undefined {
+  const jitters = present(sources.map(({ refreshJitter }) => refreshJitter));
+  return jitters.length > 0 ? Math.max(...jitters) : undefined;
 }
 
 function present<T>(values: readonly (T | undefined)[]): T[] {

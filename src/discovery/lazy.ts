@@ -17,7 +17,7 @@ export function lazy(load: () => Promise<Resolver>, refreshJitter?: number): Res
     return made;
   };
   return {
-    ...(refreshJitter === undefined ? {} : { refreshJitter }),
+    refreshJitter,
     resolve: async (signal) => (await loaded()).resolve(signal),
     watch: (
       onChange: (set: EndpointSet) => void,

@@ -37,7 +37,7 @@ export interface Resolver {
    */
   resolve(signal: AbortSignal): Promise<EndpointSet>;
   /** Share by which the waits between questions vary, both ways. @defaultValue 0.1 */
-  readonly refreshJitter?: number;
+  readonly refreshJitter?: number | undefined;
   /**
    * Where the source can push: tells of every new list until `signal` is aborted. Optional, and no replacement for
    * {@link resolve}, which is still asked at its intervals.

@@ -13,6 +13,7 @@ export type ReadTopology = (payload: Uint8Array) => Promise<EndpointSet>;
  * its TTL, if it has one.
  */
 export class TopicOverlay implements Resolver {
+  readonly refreshJitter: number | undefined;
   readonly #base: Resolver;
   readonly #read: ReadTopology;
   readonly #now: () => number;
@@ -25,6 +26,7 @@ export class TopicOverlay implements Resolver {
   /** @param now - Monotonic milliseconds. */
   constructor(base: Resolver, read: ReadTopology, now: () => number) {
     this.#base = base;
+    this.refreshJitter = base.refreshJitter;
     this.#read = read;
     this.#now = now;
   }

@@ -3,19 +3,22 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FallbackResolver, UnionResolver } from '../../../src/discovery/composite.js';
 import type { EndpointSet, Resolver } from '../../../src/discovery/resolver.js';
+import { TopicOverlay } from '../../../src/discovery/topic.js';
 import { isFailoverError } from '../../../src/errors.js';
 import { endpoint } from '../fakes/fake-network.js';
 
 /** A source whose next answer the test sets; it fails when there is none. */
 class Source implements Resolver {
   readonly #name: string;
+  readonly refreshJitter: number | undefined;
   answer: Partial<EndpointSet> | undefined;
   asked = 0;
   forgotten = 0;
   push: (set: EndpointSet) => void = () => {};
 
-  constructor(name: string, ids?: readonly string[]) {
+  constructor(name: string, ids?: readonly string[], refreshJitter?: number) {
     this.#name = name;
+    this.refreshJitter = refreshJitter;
     if (ids) this.answer = { endpoints: ids.map((id) => endpoint(id)) };
   }
 
@@ -172,4 +175,41 @@ describe('union', () => {
     b.push(b.set({ endpoints: [] }));
     assert.deepEqual(seen, [['a', 'b', 'b2']]);
   });
+
+  test('is as careful as its most careful source: shrinking, keeping, and what was skipped', async () => {
+    const registry = new Source('registry', ['a']);
+    registry.answer = {
+      ...registry.answer,
+      confirmShrink: true,
+      storable: false,
+      skipped: ['node b: no port'],
+    };
+    for (const sources of [
+      [registry, new Source('static', ['s'])],
+      [new Source('static', ['s']), registry],
+    ]) {
+      const { confirmShrink, storable, skipped } = await new UnionResolver(sources).resolve(signal);
+      assert.deepEqual(
+        { confirmShrink, storable, skipped },
+        { confirmShrink: true, storable: false, skipped: ['node b: no port'] },
+      );
+    }
+    const plain = await new UnionResolver([new Source('static', ['s'])]).resolve(signal);
+    assert.deepEqual(Object.keys(plain).sort(), ['endpoints', 'source']);
+  });
+});
+
+test('several sources are asked with the widest jitter of them, as is what a topic lies over', () => {
+  const sources = [new Source('dns'), new Source('registry', [], 0.2), new Source('other', [], 0.1)];
+  for (const Composite of [FallbackResolver, UnionResolver]) {
+    const composite = new Composite(sources);
+    assert.equal(composite.refreshJitter, 0.2);
+    const overlay = new TopicOverlay(
+      composite,
+      () => Promise.reject(new Error('unread')),
+      () => 0,
+    );
+    assert.equal(overlay.refreshJitter, 0.2);
+    assert.equal(new Composite([new Source('dns')]).refreshJitter, undefined);
+  }
 });
