@@ -4,6 +4,7 @@
  * The world it builds: a program in a fresh directory, with its configuration in it, that listens on a free port of
  * 127.0.0.1. Disposing of it ends the process and removes the directory.
  */
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import net from 'node:net';
@@ -11,14 +12,23 @@ import { join } from 'node:path';
 import { HOST } from './listener.js';
 import { Program } from './program.js';
 
+/** Below what systems hand out by themselves, so that no socket is given a port between asking for it and using it. */
+const FIRST_PORT = 10_000;
+const PORTS = 22_000;
+
 /** A port that was free a moment ago; many programs cannot be asked which one they chose. */
 export async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, HOST);
-  await once(server, 'listening');
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
+  for (;;) {
+    const port = FIRST_PORT + randomInt(PORTS);
+    const server = net.createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false)).listen(port, HOST, () => resolve(true));
+    });
+    if (!isFree) continue;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }
 
 /** Whether somebody accepts connections at `port`. */
