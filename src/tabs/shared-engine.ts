@@ -16,6 +16,12 @@ export interface SharedEngineDeps extends SharedTabDeps {
 
 type Arguments<M extends keyof ClientEngine> = Parameters<ClientEngine[M]>;
 
+/** A call from before the relay was there, and whom to tell if it cannot be loaded. */
+interface Early {
+  readonly call: (relay: Relay) => void;
+  readonly fail: (error: Error) => void;
+}
+
 /** Milliseconds that a polite `end()` waits for acknowledgements, as that of any client. */
 const END_GRACE_MS = 5_000;
 
@@ -25,8 +31,9 @@ export class SharedEngine implements ClientEngine {
   #tab: SharedTab | undefined;
   #loading = false;
   #warned = false;
-  /** Calls from before the relay was there, and whom to tell if it cannot be loaded. */
-  #early: { readonly call: (relay: Relay) => void; readonly fail: (error: Error) => void }[] = [];
+  readonly #early: Early[] = [];
+  /** Those who wait until `#early` is handed over. */
+  readonly #onHandedOver: (() => void)[] = [];
   #ending: { readonly callbacks: ((error?: Error) => void)[]; resume: boolean } | undefined;
 
   constructor(deps: SharedEngineDeps) {
@@ -61,11 +68,11 @@ export class SharedEngine implements ClientEngine {
       if (!this.#loading) return;
       this.#tab = new SharedTab(this.#deps);
       this.#tab.start();
-      for (const { call } of this.#early.splice(0)) call(this.#tab.relay);
+      for (const { call } of this.#takeEarly()) call(this.#tab.relay);
     } catch (cause) {
       const text = 'The code of option `tabs` could not be loaded: is the chunk beside the bundle?';
       const error = new FailoverError('ERR_LINK', text, { cause, retryable: true });
-      for (const { fail } of this.#early.splice(0)) fail(error);
+      for (const { fail } of this.#takeEarly()) fail(error);
       this.#deps.core.emitError(error);
     } finally {
       this.#loading = false;
@@ -140,10 +147,25 @@ export class SharedEngine implements ClientEngine {
   }
 
   async room(signal: AbortSignal | undefined): Promise<void> {
-    const { maxMessages } = this.#deps.bounds;
-    const aborted = new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve()));
-    if (!signal?.aborted)
-      await Promise.race([this.#tab?.relay.settled(Math.floor(maxMessages / 2)), aborted]);
+    if (signal?.aborted) return;
+    const asked = new AbortController();
+    const aborted = new Promise<void>((resolve) =>
+      signal?.addEventListener('abort', () => resolve(), { signal: asked.signal }),
+    );
+    await Promise.race([this.#halfEmpty(), aborted]);
+    asked.abort();
+  }
+
+  async #halfEmpty(): Promise<void> {
+    const half = Math.floor(this.#deps.bounds.maxMessages / 2);
+    if (this.#early.length > half) await new Promise<void>((resolve) => this.#onHandedOver.push(resolve));
+    await this.#tab?.relay.settled(half);
+  }
+
+  /** What was asked before the code was there, once. */
+  #takeEarly(): Early[] {
+    for (const resolve of this.#onHandedOver.splice(0)) resolve();
+    return this.#early.splice(0);
   }
 
   end(...[force, options, callback, graceMs = END_GRACE_MS]: Arguments<'end'>): void {
@@ -166,7 +188,7 @@ export class SharedEngine implements ClientEngine {
   async #leave(graceMs: number): Promise<void> {
     this.#loading = false;
     const error = new FailoverError('ERR_ENDED', 'The client was ended');
-    for (const { fail } of this.#early.splice(0)) fail(error);
+    for (const { fail } of this.#takeEarly()) fail(error);
     if (graceMs > 0 && this.#tab?.relay.status?.state === 'connected') await this.drained(graceMs);
     const tab = this.#tab;
     this.#tab = undefined;

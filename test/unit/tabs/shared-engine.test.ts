@@ -3,7 +3,7 @@
  * a fake origin; the leader's client never connects.
  */
 import assert from 'node:assert/strict';
-import { EventEmitter } from 'node:events';
+import { EventEmitter, getEventListeners } from 'node:events';
 import { test } from 'node:test';
 import type { FailoverClient } from '../../../src/client.js';
 import type { FailoverError } from '../../../src/errors.js';
@@ -114,4 +114,26 @@ test('connects again when it was asked to while it ended, unless it is ended onc
     await Promise.all([w.end(), w.clock.advance(2_000)]);
     assert.equal(w.clock.pending, 0);
   }
+});
+
+test('has room when half of what it may hold is settled, or nobody asks any more', async () => {
+  const w = world();
+  const asked = { begun: new AbortController(), over: new AbortController() };
+  const order: string[] = [];
+  const room = (signal?: AbortSignal) => w.engine.room(signal).then(() => order.push('room'));
+  await room();
+  for (const topic of ['a', 'b']) w.publish(topic);
+  w.engine.connect('test');
+  void room(asked.begun.signal);
+  void room(asked.over.signal);
+  await w.clock.advance(1);
+  assert.deepEqual(order, ['room'], 'while the code is loaded');
+  await w.loaded();
+  assert.deepEqual(order, ['room'], 'while the leader has not settled them');
+  asked.over.abort();
+  await w.clock.advance(1);
+  assert.deepEqual(order, ['room', 'room']);
+  await w.end();
+  assert.equal(order.length, 3);
+  assert.equal(getEventListeners(asked.begun.signal, 'abort').length, 0);
 });
