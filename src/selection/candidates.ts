@@ -173,10 +173,9 @@ export class Candidates {
 
   /** The endpoints that can be used at all, in the order of one client; ejection has no part in it. */
   #ordered({ clientId, sparesYoung, remark }: Purpose): readonly Endpoint[] {
-    const { watcher, refusal, redirects, clock } = this.#deps;
+    const { watcher, redirects, clock } = this.#deps;
     const available = new Set<Endpoint>();
     const fit = this.ranking(clientId).filter((endpoint) => {
-      if (refusal(endpoint) !== undefined) return false;
       const { state } = this.view(endpoint);
       if (state === 'ejected') this.#recoveries.away(endpoint.id);
       else if (this.#standing.isEligible(endpoint, state)) available.add(endpoint);
