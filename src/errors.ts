@@ -139,3 +139,8 @@ export function optionError(
     details,
   );
 }
+
+/** What a thrown value says: it may be anything. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

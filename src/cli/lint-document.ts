@@ -5,6 +5,7 @@ import { parseJson } from '../discovery/registry/json.js';
 import { isObject, type Reach } from '../discovery/registry/mappings/mapping.js';
 import { recognise } from '../discovery/registry/mappings/recognise.js';
 import type { Endpoint, Scheme } from '../endpoint.js';
+import { messageOf } from '../errors.js';
 
 /** One thing that a client would not take. */
 export interface Remark {
@@ -45,7 +46,7 @@ export function lintDocument(text: string, context: LintContext): Lint {
     raw = recognise(parseJson(text), context.reach ?? {}).document;
     document = readDocument(raw);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     return { ok: false, nodes: 0, errors: [{ node: null, text: reason }], warnings: [] };
   }
   const { nodes, skipped, empty } = document;

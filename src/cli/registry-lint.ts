@@ -5,6 +5,7 @@ import { Deadline } from '../discovery/registry/deadline.js';
 import { RegistryHttp } from '../discovery/registry/http.js';
 import { MAX_BODY_BYTES } from '../discovery/registry/limits.js';
 import { type RegistryTarget, readTargets } from '../discovery/registry/target.js';
+import { messageOf } from '../errors.js';
 import type { Arguments } from './arguments.js';
 import { discover, discoveryOptions, unreadable } from './discovery.js';
 import { type Lint, lintDocument, type Remark } from './lint-document.js';
@@ -59,7 +60,7 @@ function contextOf(
 }
 
 function refused(error: unknown): Lint {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = messageOf(error);
   return { ok: false, nodes: 0, errors: [{ node: null, text }], warnings: [] };
 }
 

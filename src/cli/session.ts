@@ -1,6 +1,7 @@
 /** What `pub` and `sub` share: a client, and what is told of its connection. */
 
 import type { FailoverClient } from '../client.js';
+import { messageOf } from '../errors.js';
 import { connect } from '../index.js';
 import type { FailoverOptions } from '../options.js';
 import type { Arguments } from './arguments.js';
@@ -47,7 +48,5 @@ function tellTrouble(client: FailoverClient, terminal: Terminal): void {
 /** What each endpoint answered; the error around them only says that all failed. */
 function causesOf(error: Error): string {
   const { cause } = error;
-  return cause instanceof AggregateError
-    ? cause.errors.map((each: unknown) => (each instanceof Error ? each.message : String(each))).join('; ')
-    : error.message;
+  return cause instanceof AggregateError ? cause.errors.map(messageOf).join('; ') : error.message;
 }

@@ -1,6 +1,6 @@
 /** Several sources as one: the best that answers, or all of them together (D12, R69). */
 import type { Endpoint } from '../endpoint.js';
-import { FailoverError } from '../errors.js';
+import { FailoverError, messageOf } from '../errors.js';
 import type { EndpointSet, Resolver } from './resolver.js';
 
 /**
@@ -158,7 +158,7 @@ function nonEmpty(set: EndpointSet): EndpointSet {
 
 /** One error that names each source's failure (R68). */
 function allFailed(errors: readonly unknown[]): FailoverError {
-  const texts = errors.map((error) => (error instanceof Error ? error.message : String(error)));
+  const texts = errors.map(messageOf);
   return new FailoverError('ERR_DISCOVERY', texts.join('; '), {
     cause: errors.length === 1 ? errors[0] : new AggregateError(errors, `${errors.length} sources failed`),
     retryable: true,

@@ -1,5 +1,5 @@
 /** Topology over MQTT: the registry's document on a retained topic, laid over the configured source (D11). */
-import { FailoverError } from '../errors.js';
+import { FailoverError, messageOf } from '../errors.js';
 import type { EndpointSet, Resolver } from './resolver.js';
 
 /** Reads the payload of the topic; rejects for what is no valid document. */
@@ -48,7 +48,7 @@ export class TopicOverlay implements Resolver {
       this.#topic = { set, at: this.#now() };
       this.#onChange(set);
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
+      const reason = messageOf(cause);
       this.#onFailure(
         new FailoverError('ERR_DISCOVERY', `The topology topic was ignored: ${reason}`, { cause }),
       );

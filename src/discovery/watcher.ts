@@ -1,5 +1,5 @@
 /** Keeps the current endpoint set: obtains it, refreshes it, and tells what changed. */
-import { FailoverError, redactUrls } from '../errors.js';
+import { FailoverError, messageOf, redactUrls } from '../errors.js';
 import type { EventSink } from '../events.js';
 import type { Clock, Random, Timer } from '../platform/ports.js';
 import { CONFIRM_AFTER_MS, isAccidentallyEmpty, isOutdated, losesMost } from './guards.js';
@@ -272,10 +272,6 @@ export class Watcher {
       // Already reported as `discovery-error`; the next timer is armed.
     });
   }
-}
-
-function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }
 
 function unconfirmed(): Error & RetryHint {

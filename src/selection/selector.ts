@@ -1,6 +1,6 @@
 /** Strategies for the order in which a client tries endpoints. */
 import type { Endpoint } from '../endpoint.js';
-import { FailoverError, redactUrls } from '../errors.js';
+import { FailoverError, messageOf, redactUrls } from '../errors.js';
 import type { Random } from '../platform/ports.js';
 import { rank } from './rank.js';
 
@@ -69,7 +69,7 @@ export function checkedSelector(
       } catch (cause) {
         if (!isFaulty) {
           isFaulty = true;
-          const problem = redactUrls(cause instanceof Error ? cause.message : String(cause));
+          const problem = redactUrls(messageOf(cause));
           const text = `Option \`selection\` must have a rank() that returns each endpoint once, got: ${problem}. The ranking by client id is used instead`;
           onFault(new FailoverError('ERR_OPTION', text, { cause }));
         }

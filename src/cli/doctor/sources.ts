@@ -6,6 +6,7 @@ import { FOREIGN_HOST } from '../../discovery/dns/srv-endpoints.js';
 import { parseHttpDate } from '../../discovery/registry/instant.js';
 import type { EndpointSet } from '../../discovery/resolver.js';
 import type { Endpoint } from '../../endpoint.js';
+import { messageOf } from '../../errors.js';
 import type { FailoverOptions, ResolvedOptions } from '../../options.js';
 import type { Fetch, Platform } from '../../platform/ports.js';
 import { discover } from '../discovery.js';
@@ -103,7 +104,7 @@ function found({ endpoints, skipped = [], empty }: EndpointSet): Finding {
 }
 
 function failed(source: ParsedBrokers, error: unknown, seen: HttpAnswer): Finding {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = messageOf(error);
   return { detail: text, problems: [[failureCode(source, error, seen), explained(text, seen)]] };
 }
 

@@ -1,5 +1,5 @@
 /** SRV records as a source of endpoints. */
-import { FailoverError } from '../../errors.js';
+import { FailoverError, messageOf } from '../../errors.js';
 import type { Clock } from '../../platform/ports.js';
 import type { EndpointSet, Resolver } from '../resolver.js';
 import { DnsFailure } from './dns-failure.js';
@@ -74,7 +74,7 @@ export class SrvResolver implements Resolver {
   }
 
   #error(cause: unknown): FailoverError {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = messageOf(cause);
     const message = `SRV lookup of ${this.#source.name} failed: ${reason}`;
     return new FailoverError('ERR_DISCOVERY', message, { cause, retryable: true });
   }

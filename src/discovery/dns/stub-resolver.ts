@@ -4,6 +4,7 @@
  * The platform's own resolver does not give TTLs for SRV records (R17), and without them nobody knows when to ask
  * again. What a forger has to guess per question: id, source port, and the letter case of the name (RFC 5452, 0x20).
  */
+import { messageOf } from '../../errors.js';
 import type { Clock, DnsServer, DnsTransport } from '../../platform/ports.js';
 import { withDeadline } from './deadline.js';
 import { type DecodeMessage, type DnsMessage, finalAnswer, loadDecoder } from './decode.js';
@@ -131,7 +132,7 @@ const NAMES_SERVER: ReadonlySet<DnsReason> = new Set<DnsReason>(['timeout', 'rco
 function asFailure(error: unknown, server: DnsServer): DnsFailure {
   if (error instanceof DnsFailure && NAMES_SERVER.has(error.reason)) return error;
   const reason = error instanceof DnsFailure ? error.reason : 'network';
-  const what = error instanceof Error ? error.message : String(error);
+  const what = messageOf(error);
   return new DnsFailure(reason, `${showDnsServer(server)}: ${what}`, { cause: error });
 }
 

@@ -1,5 +1,6 @@
 /** One registry URL: its last document, the validator of it, and how long it has to rest after failures. */
 import type { Scheme } from '../../endpoint.js';
+import { messageOf } from '../../errors.js';
 import { backoffDelay } from '../../health/backoff.js';
 import type { Clock, Random } from '../../platform/ports.js';
 import { retryAfterOf } from '../refresh.js';
@@ -145,7 +146,7 @@ export class RegistrySource {
     const usual = hasList ? BACKOFF : BACKOFF_WITHOUT_LIST;
     const bounds = laneOf(error) === 'slow' ? SLOW_LANE : usual;
     this.#retryAt = clock.now() + (retryAfterOf(error) ?? backoffDelay(bounds, this.#failures, random));
-    this.#error = error instanceof Error ? error.message : String(error);
+    this.#error = messageOf(error);
   }
 }
 
