@@ -8,6 +8,7 @@ import { crashFailover } from './scenarios/crash-failover.js';
 import { crashFloor } from './scenarios/crash-floor.js';
 import { durableOutbox } from './scenarios/durable-outbox.js';
 import { publishCost } from './scenarios/publish-cost.js';
+import { resume } from './scenarios/resume.js';
 import { hang, silentAccept, synDrop } from './scenarios/silence.js';
 import type { Scenario } from './support/scenario.js';
 
@@ -16,6 +17,7 @@ export const SCENARIOS: readonly Scenario[] = [
   hang,
   synDrop,
   silentAccept,
+  resume,
   publishCost,
   durableOutbox,
   rank,
