@@ -1,13 +1,16 @@
 // node scripts/test.mjs <suite…> [--test-…] [[--] part of a file name…]
 // Runs test/<suite>/**/*.test.ts. In `npm test -- outbox`, `outbox` narrows the files down.
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { prepare } from './prepare.mjs';
 import { missingPrograms, PATH } from './programs.mjs';
 
 const SUITES = ['unit', 'integration', 'system', 'browser'];
+/** Processes for the unit tests: a process for each file would spend a third of its time on starting. */
+const UNIT_PROCESSES = 8;
+const GROUPS = 'node_modules/.cache/mqtt-failover-tests';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 const { suites, filters, flags } = parse(process.argv.slice(2));
@@ -15,7 +18,7 @@ try {
   prepare();
   const files = select();
   tellWhatIsMissing();
-  run(files);
+  run(filters.length === 0 ? grouped(files) : files);
 } catch (error) {
   console.error(error.message);
   process.exitCode = 1;
@@ -64,6 +67,21 @@ function testFiles(suite) {
     .sort();
   if (files.length === 0) throw new Error(`No test file in ${folder}`);
   return files;
+}
+
+/** The same tests, with the unit tests in files that import many of them. What one of them leaves behind, the next meets. */
+function grouped(files) {
+  const unit = files.filter((file) => file.startsWith('test/unit/'));
+  rmSync(join(root, GROUPS), { recursive: true, force: true });
+  mkdirSync(join(root, GROUPS), { recursive: true });
+  const groups = Array.from({ length: Math.min(UNIT_PROCESSES, unit.length) }, (_, i) => {
+    const group = `${GROUPS}/unit-${i + 1}.test.mts`;
+    const members = unit.filter((_, at) => at % UNIT_PROCESSES === i);
+    const lines = members.map((file) => `import '${pathToFileURL(join(root, file))}';\n`);
+    writeFileSync(join(root, group), lines.join(''));
+    return group;
+  });
+  return [...groups, ...files.filter((file) => !unit.includes(file))];
 }
 
 /** Files at once: on two cores most tests wait, but those with programs of their own use both. */
