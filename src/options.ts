@@ -1,6 +1,5 @@
 /** The options of a client: their meaning, their defaults, and the only place that checks them. */
 import type { IClientOptions } from 'mqtt';
-import * as v from 'valibot';
 import type { BrokersInput } from './brokers.js';
 import type { OverflowPolicy } from './delivery/outbox.js';
 import type { OutboxCodec } from './delivery/store/codec.js';
@@ -10,8 +9,21 @@ import { parseDohUrl } from './discovery/dns/doh-url.js';
 import { parseDnsServer } from './discovery/dns/server-address.js';
 import { checkAllowedHosts } from './discovery/host-policy.js';
 import type { RegistryOptions } from './discovery/registry/create-registry-resolver.js';
-import type { RegistryHeaders } from './discovery/registry/http.js';
 import { FailoverError, optionError } from './errors.js';
+import {
+  aFunction,
+  type Checks,
+  count,
+  flag,
+  group,
+  hasMethods,
+  isNumber,
+  isText,
+  ms,
+  must,
+  oneOf,
+  texts,
+} from './option-checks.js';
 import type { Database } from './platform/database.js';
 import type { DnsServer } from './platform/ports.js';
 import type { Selector } from './selection/selector.js';
@@ -227,6 +239,8 @@ export interface ResolvedOptions {
   readonly overrides: ((container: OverrideContainer) => void) | undefined;
 }
 
+type OutboxDefaults = Required<Omit<OutboxOptions, 'store' | 'codec' | 'replay'>>;
+
 /** What suits the runtime. */
 export interface PlatformDefaults {
   /** Name of the store of the last good list; without, none is kept. */
@@ -235,106 +249,81 @@ export interface PlatformDefaults {
   readonly maxBytes: number;
 }
 
-const ms = (min = 0, what = `a number of milliseconds >= ${min}`) =>
-  v.optional(v.pipe(v.number(what), v.minValue(min, what), v.finite(what)));
-const count = (min: number, what = `an integer >= ${min}`) =>
-  v.optional(v.pipe(v.number(what), v.integer(what), v.minValue(min, what)));
-const oneOf = <const T extends string[]>(...names: T) =>
-  v.optional(v.picklist(names, names.map((name) => `'${name}'`).join(' or ')));
-const text = (what = 'a non-empty string') => v.optional(v.pipe(v.string(what), v.minLength(1, what)));
-const group = <T extends v.ObjectEntries>(entries: T) =>
-  v.optional(v.strictObject(entries, (issue) => (issue.expected === 'never' ? UNKNOWN : 'an object')));
+const share = must('a number from 0 to 1', (value) => isNumber(value) && value >= 0 && value <= 1);
 
-const nonEmptyList = (what: string) =>
-  v.optional(v.pipe(v.array(v.string('a string'), what), v.minLength(1, `${what}, not an empty one`)));
-
-const UNKNOWN = 'unknown';
-const share = 'a number from 0 to 1';
-const flag = v.optional(v.boolean('true or false'));
-
-/** No value of a header may show in an error: a bad one is told by the option's name alone. */
-const registryHeaders = v.custom<RegistryHeaders>(
-  isRegistryHeaders,
-  'an object of HTTP headers or a function that gives one',
-);
-
-const zoneText = 'a string of 1 to 64 characters';
-
-const GROUPS = v.object({
-  selection: v.optional(
-    v.union(
-      [
-        v.picklist(['client-id', 'random', 'ordered']),
-        v.custom<Selector>((value) => typeof (value as Selector | null)?.rank === 'function'),
-      ],
-      "'client-id', 'random', 'ordered' or an object with a `rank` function",
-    ),
+/** Our groups: what each option must be. */
+const GROUPS: Checks = {
+  selection: must(
+    "'client-id', 'random', 'ordered' or an object with a `rank` function",
+    (value) => ['client-id', 'random', 'ordered'].includes(value as string) || hasMethods(value, 'rank'),
   ),
-  zone: v.optional(v.pipe(v.string(zoneText), v.minLength(1, zoneText), v.maxLength(64, zoneText))),
+  zone: must(
+    'a string of 1 to 64 characters',
+    (value) => typeof value === 'string' && value !== '' && value.length <= 64,
+  ),
   sessions: oneOf('auto', 'shared', 'local'),
-  credentials: v.optional(v.function('a function')),
+  credentials: aFunction,
   dial: group({ staggerMs: ms(10), race: count(1), transportTimeoutMs: ms(1), connackTimeoutMs: ms(1) }),
   backoff: group({
     profile: oneOf('default', 'battery'),
-    minMs: ms(),
-    baseMs: ms(),
+    minMs: ms(0),
+    baseMs: ms(0),
     maxMs: ms(1),
-    resetAfterMs: ms(),
-    spreadMs: ms(),
+    resetAfterMs: ms(0),
+    spreadMs: ms(0),
   }),
   liveness: group({ suspectAfterMs: ms(1), pingTimeoutMs: ms(1), maxMs: ms(1) }),
-  health: group({
-    failures: count(1),
-    ejectMs: ms(),
-    maxEjectMs: ms(),
-    panicAbove: v.optional(v.pipe(v.number(share), v.minValue(0, share), v.maxValue(1, share))),
-    probeMs: ms(1),
-  }),
+  health: group({ failures: count(1), ejectMs: ms(0), maxEjectMs: ms(0), panicAbove: share, probeMs: ms(1) }),
   failback: group({
     mode: oneOf('auto', 'manual', 'off'),
-    healthyMs: ms(),
+    healthyMs: ms(0),
     probes: count(1),
-    windowMs: ms(),
-    dwellMs: ms(),
+    windowMs: ms(0),
+    dwellMs: ms(0),
   }),
   outbox: group({
     maxMessages: count(1),
     maxBytes: count(1),
     maxAgeMs: ms(1),
     overflow: oneOf('reject-new', 'drop-oldest', 'drop-oldest-qos0', 'latest-per-topic'),
-    store: v.optional(
-      v.union(
-        [v.pipe(v.string(), v.minLength(1)), v.custom<Database>(isDatabase)],
-        'a path or name, or a database of abstract-level',
-      ),
+    store: must(
+      'a path or name, or a database of abstract-level',
+      (value) => isText(value) || hasMethods(value, 'open', 'close', 'sublevel'),
     ),
-    codec: v.optional(v.custom<OutboxCodec>(isCodec, 'an object with the functions `encode` and `decode`')),
+    codec: must('an object with the functions `encode` and `decode`', (value) =>
+      hasMethods(value, 'encode', 'decode'),
+    ),
     dedupId: flag,
     qos2: oneOf('republish', 'reject'),
     replay: group({
       concurrency: count(1),
-      perSecond: v.optional(v.pipe(v.number('a number > 0'), v.gtValue(0, 'a number > 0'))),
+      perSecond: must('a number > 0', (value) => isNumber(value) && value > 0),
     }),
   }),
   discovery: group({
     dns: group({
-      servers: nonEmptyList('an array of DNS servers such as `host:port`'),
-      doh: text('an https URL'),
+      servers: texts('an array of DNS servers such as `host:port`'),
+      doh: must('an https URL', isText),
     }),
-    registry: group({ headers: v.optional(registryHeaders), pollMs: ms(1_000), push: flag }),
-    topic: text(),
+    registry: group({
+      // No value of a header may show in an error: a bad one is told by the option's name alone.
+      headers: must('an object of HTTP headers or a function that gives one', isRegistryHeaders),
+      pollMs: ms(1_000),
+      push: flag,
+    }),
+    topic: must('a non-empty string', isText),
     refreshMs: ms(1_000),
-    lastKnownGood: v.optional(v.union([v.string(), v.literal(false)], 'a path or name, or false')),
-    allowedHosts: nonEmptyList('an array of host names'),
+    lastKnownGood: must('a path or name, or false', (value) => value === false || typeof value === 'string'),
+    allowedHosts: texts('an array of host names'),
     maxEndpoints: count(1),
   }),
   tabs: oneOf('separate', 'shared'),
   allowInsecure: flag,
-  overrides: v.optional(v.function('a function')),
-});
+  overrides: aFunction,
+};
 
 /** Names of our option groups: one of them turns a single URL from plain MQTT.js into a managed client. */
-export const GROUP_NAMES: ReadonlySet<string> = new Set(['brokers', ...Object.keys(GROUPS.entries)]);
+export const GROUP_NAMES: ReadonlySet<string> = new Set(['brokers', ...Object.keys(GROUPS)]);
 
 /**
  * Checks `options` and fills in the defaults.
@@ -344,15 +333,7 @@ export const GROUP_NAMES: ReadonlySet<string> = new Set(['brokers', ...Object.ke
 export function resolveOptions(options: FailoverOptions, defaults: PlatformDefaults): ResolvedOptions {
   checkGroups(options);
   checkMqttOptions(options);
-  const {
-    dial = {},
-    backoff = {},
-    liveness = {},
-    health = {},
-    failback = {},
-    outbox = {},
-    discovery = {},
-  } = options;
+  const { backoff = {}, outbox = {}, discovery = {} } = options;
   const { reconnectPeriod, connectTimeout } = options;
   const profileMaxMs = backoff.profile === 'battery' ? 120_000 : 30_000;
   // MQTT.js knows no longest wait: a period beyond ours raises it.
@@ -365,51 +346,41 @@ export function resolveOptions(options: FailoverOptions, defaults: PlatformDefau
     mqtt: mqttOptions(options),
     selection: options.selection ?? 'client-id',
     zone: options.zone,
-    dial: {
-      staggerMs: dial.staggerMs ?? 250,
-      race: dial.race ?? 3,
-      transportTimeoutMs: dial.transportTimeoutMs ?? 5_000,
-      connackTimeoutMs: dial.connackTimeoutMs ?? 10_000,
-    },
+    dial: filled(
+      { staggerMs: 250, race: 3, transportTimeoutMs: 5_000, connackTimeoutMs: 10_000 },
+      options.dial,
+    ),
     backoff: {
+      ...filled({ baseMs: 2_000, resetAfterMs: 30_000, spreadMs: 100 }, backoff),
       minMs,
       maxMs,
-      baseMs: backoff.baseMs ?? 2_000,
-      resetAfterMs: backoff.resetAfterMs ?? 30_000,
-      spreadMs: backoff.spreadMs ?? 100,
     },
-    liveness: {
-      suspectAfterMs: liveness.suspectAfterMs ?? 1_000,
-      pingTimeoutMs: liveness.pingTimeoutMs ?? 1_000,
-      maxMs: liveness.maxMs ?? 10_000,
-    },
-    health: {
-      failures: health.failures ?? 2,
-      ejectMs: health.ejectMs ?? 30_000,
-      maxEjectMs: health.maxEjectMs ?? 300_000,
-      panicAbove: health.panicAbove ?? 0.5,
-      probeMs: health.probeMs ?? 10_000,
-    },
-    failback: {
-      mode: failback.mode ?? 'auto',
-      healthyMs: failback.healthyMs ?? 60_000,
-      probes: failback.probes ?? 3,
-      windowMs: failback.windowMs ?? 60_000,
-      dwellMs: failback.dwellMs ?? 300_000,
-    },
+    liveness: filled({ suspectAfterMs: 1_000, pingTimeoutMs: 1_000, maxMs: 10_000 }, options.liveness),
+    health: filled(
+      { failures: 2, ejectMs: 30_000, maxEjectMs: 300_000, panicAbove: 0.5, probeMs: 10_000 },
+      options.health,
+    ),
+    failback: filled<Required<FailbackOptions>>(
+      { mode: 'auto', healthyMs: 60_000, probes: 3, windowMs: 60_000, dwellMs: 300_000 },
+      options.failback,
+    ),
     sessions: options.sessions ?? 'auto',
     credentials: options.credentials,
     outbox: {
-      maxMessages: outbox.maxMessages ?? defaults.maxMessages,
-      maxBytes: outbox.maxBytes ?? defaults.maxBytes,
-      maxAgeMs: outbox.maxAgeMs ?? Number.POSITIVE_INFINITY,
-      overflow: outbox.overflow ?? 'reject-new',
+      ...filled<OutboxDefaults>(
+        {
+          maxMessages: defaults.maxMessages,
+          maxBytes: defaults.maxBytes,
+          maxAgeMs: Number.POSITIVE_INFINITY,
+          overflow: 'reject-new',
+          dedupId: false,
+          qos2: 'republish',
+        },
+        outbox,
+      ),
+      ...filled({ concurrency: 100, perSecond: Number.POSITIVE_INFINITY }, outbox.replay),
       store: outbox.store,
       codec: outbox.codec,
-      dedupId: outbox.dedupId ?? false,
-      qos2: outbox.qos2 ?? 'republish',
-      concurrency: outbox.replay?.concurrency ?? 100,
-      perSecond: outbox.replay?.perSecond ?? Number.POSITIVE_INFINITY,
     },
     discovery: {
       refreshMs: discovery.refreshMs,
@@ -449,40 +420,16 @@ export function checkClientId(clientId: unknown, mayBeEmpty: boolean): void {
 }
 
 function checkGroups(options: FailoverOptions): void {
-  const ours = Object.entries(options).filter(([key]) => GROUP_NAMES.has(key) && key !== 'brokers');
-  for (const [key, value] of ours) {
-    // An array is an object without unknown keys.
-    if (Array.isArray(value) && key !== 'selection' && key !== 'zone')
-      throw optionError(key, 'an object', value);
-  }
-  const result = v.safeParse(GROUPS, withoutUndefined(Object.fromEntries(ours)));
-  const issue = result.issues?.[0];
-  if (issue) {
-    const path = v.getDotPath(issue) ?? '';
-    if (issue.message !== UNKNOWN) throw optionError(path, issue.message, issue.input);
-    throw new FailoverError('ERR_OPTION', `Option \`${path}\` is unknown; known here: ${knownKeys(path)}`);
+  for (const [name, check] of Object.entries(GROUPS)) {
+    const value = options[name as keyof FailoverOptions];
+    if (value !== undefined) check(value, name);
   }
 }
 
-/** Keys that the group around `path` knows. */
-function knownKeys(path: string): string {
-  let schema: unknown = GROUPS;
-  for (const key of path.split('.').slice(0, -1)) {
-    const entry = (schema as { entries: Record<string, { wrapped?: unknown }> }).entries[key];
-    schema = entry?.wrapped ?? entry;
-  }
-  return Object.keys((schema as { entries: object }).entries).join(', ');
-}
-
-/** Strict objects count a key with the value `undefined` as present; for users it is absent. */
-function withoutUndefined(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype)
-    return value;
-  return Object.fromEntries(
-    Object.entries(value).flatMap(([key, item]) =>
-      item === undefined ? [] : [[key, withoutUndefined(item)]],
-    ),
-  );
+/** `given`, with `defaults` for what it leaves out. */
+function filled<T extends object>(defaults: T, given: { [K in keyof T]?: T[K] | undefined } = {}): T {
+  const values = Object.entries(defaults).map(([key, value]) => [key, given[key as keyof T] ?? value]);
+  return Object.fromEntries(values);
 }
 
 function checkMqttOptions(options: FailoverOptions): void {
@@ -543,16 +490,6 @@ function checkOutbox({ outbox = {}, clientId, protocolVersion }: FailoverOptions
     throw optionError('outbox.store', 'given with `outbox.codec`', store);
   if (dedupId && protocolVersion !== 5)
     throw optionError('protocolVersion', '5 with `outbox.dedupId`, a user property', protocolVersion);
-}
-
-function isDatabase(value: unknown): boolean {
-  const { open, close, sublevel } = (value ?? {}) as Record<string, unknown>;
-  return [open, close, sublevel].every((method) => typeof method === 'function');
-}
-
-function isCodec(value: unknown): boolean {
-  const { encode, decode } = (value ?? {}) as Record<string, unknown>;
-  return typeof encode === 'function' && typeof decode === 'function';
 }
 
 function isRegistryHeaders(value: unknown): boolean {
