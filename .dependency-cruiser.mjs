@@ -22,9 +22,13 @@ const TOP = ['index', 'browser', 'connect', 'client', 'di', 'cli'];
 
 export default {
   forbidden: [
-    only('di/', ['tsyringe', 'reflect-metadata'], 'Only src/di knows the container.'),
     only(
-      '(delivery/replayer|dial/dial-budget)\\.ts',
+      'di/tsyringe-container\\.ts',
+      ['tsyringe', 'reflect-metadata'],
+      'One file knows tsyringe: pages do not load it.',
+    ),
+    only(
+      '(delivery/queue-gate|dial/dial-budget)\\.ts',
       ['p-queue'],
       'p-queue gates replay and dials, and nothing else: what waits is stored elsewhere.',
     ),
@@ -51,7 +55,7 @@ export default {
       comment: 'Nothing that the browser build reaches may need Node or ws.',
       severity: 'error',
       from: { path: '^src/browser\\.ts$' },
-      to: { path: '^(src/platform/node|node_modules/ws/)', reachable: true },
+      to: { path: '^(src/platform/node|src/di/tools-node|node_modules/ws/)', reachable: true },
     },
     below(
       ['selection', 'health', 'mqtt'],

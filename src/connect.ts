@@ -4,9 +4,8 @@ import { type BrokerSpec, type BrokersInput, parseBrokers } from './brokers.js';
 import { FailoverClient } from './client.js';
 import { Stores } from './delivery/store/stores.js';
 import { type Composition, composeClient } from './di/container.js';
-import type { ProcessParts } from './di/parts.js';
+import type { ProcessParts, Tools } from './di/parts.js';
 import { tokens } from './di/tokens.js';
-import { DialBudget } from './dial/dial-budget.js';
 import { isMixedContent } from './dial/mixed-content.js';
 import { toScheme } from './endpoint.js';
 import { optionError } from './errors.js';
@@ -26,9 +25,10 @@ import { SharedEngine } from './tabs/shared-engine.js';
 import { ephemeralWarnings, type StoredId, storedId } from './tabs/stored-id.js';
 import { TabIdentities, type TabIdentity } from './tabs/tab-identity.js';
 
-/** What a runtime brings: the ports and the defaults that suit it. */
+/** What a runtime brings: the ports, the tools and the defaults that suit it. */
 export interface Runtime {
   readonly platform: Platform;
+  readonly tools: Tools;
   readonly defaults: PlatformDefaults;
 }
 
@@ -60,11 +60,11 @@ export interface Connector {
 }
 
 /** Binds `connect` and `connectAsync` to a runtime, whose clients share what they find out and how fast they dial. */
-export function createConnector({ platform, defaults }: Runtime): Connector {
+export function createConnector({ platform, tools, defaults }: Runtime): Connector {
   const process: ProcessParts = {
     platform,
+    tools,
     health: new SharedHealth(platform.clock),
-    dialBudget: new DialBudget(),
     stores: new Stores(platform.databases),
   };
   const identities = platform.page && new TabIdentities(platform.page, platform.random);

@@ -7,6 +7,7 @@ import type { Clock, Timer } from '../platform/ports.js';
 import { NO_LIMITS } from '../session/broker-limits.js';
 import type { Link } from '../session/session.js';
 import type { DedupIds } from './dedup-ids.js';
+import type { CreateGate } from './gate.js';
 import type { InFlight, InFlightEntry } from './in-flight.js';
 import { createMessage, ignore, type Message, publishProblem, settle } from './message.js';
 import type { Outbox } from './outbox.js';
@@ -32,6 +33,7 @@ export interface PublisherDeps {
   readonly clock: Clock;
   readonly events: EventSink;
   readonly options: PublisherOptions;
+  readonly createGate: CreateGate;
   /** Adds an id to each message, if it is asked for. */
   readonly dedupIds?: DedupIds | undefined;
   /** Length of a text in UTF-8. */
@@ -100,7 +102,7 @@ export class Publisher implements ReplayTarget {
     this.#byteLength = deps.byteLength;
     this.#dedupIds = deps.dedupIds;
     this.#water = new WaterMarks(deps.options, deps.events);
-    this.#replayer = new Replayer(deps.outbox, this, deps.options, deps.clock);
+    this.#replayer = new Replayer(deps.outbox, this, deps.options, deps.clock, deps.createGate);
     deps.inFlight.onRemoved((message) => this.#freed(message));
     deps.inFlight.onReceived((message) => deps.outbox.received(message));
     deps.outbox.onRemoved(() => this.#wakeQuotaWaiters());

@@ -1,6 +1,6 @@
 /** Sends what waits in the outbox, in order, in a window. */
-import PQueue from 'p-queue';
 import type { Clock } from '../platform/ports.js';
+import type { CreateGate, Gate } from './gate.js';
 import type { Message } from './message.js';
 import type { Outbox } from './outbox.js';
 
@@ -28,7 +28,7 @@ const RECOVERY_MS = 10_000;
 const UNLIMITED_PER_SECOND = 1_000;
 
 /**
- * Feeds the outbox to one connection through a p-queue, which holds back but stores nothing: each task takes its
+ * Feeds the outbox to one connection through a gate, which holds back but stores nothing: each task takes its
  * message when it starts, so the outbox stays the only queue.
  */
 export class Replayer {
@@ -36,6 +36,7 @@ export class Replayer {
   readonly #target: ReplayTarget;
   readonly #bounds: ReplayBounds;
   readonly #clock: Clock;
+  readonly #createGate: CreateGate;
   #run: AbortController | undefined;
   #running = false;
   #nextSendAt = 0;
@@ -47,11 +48,18 @@ export class Replayer {
   #sent = 0;
   #sentBefore = 0;
 
-  constructor(outbox: Outbox, target: ReplayTarget, bounds: ReplayBounds, clock: Clock) {
+  constructor(
+    outbox: Outbox,
+    target: ReplayTarget,
+    bounds: ReplayBounds,
+    clock: Clock,
+    createGate: CreateGate,
+  ) {
     this.#outbox = outbox;
     this.#target = target;
     this.#bounds = bounds;
     this.#clock = clock;
+    this.#createGate = createGate;
   }
 
   /** Begins to send on a connection that is ready. */
@@ -59,11 +67,11 @@ export class Replayer {
     this.stop();
     const run = new AbortController();
     this.#run = run;
-    const queue = new PQueue({ concurrency: Math.min(this.#bounds.concurrency, receiveMaximum) });
+    const gate = this.#createGate(Math.min(this.#bounds.concurrency, receiveMaximum));
     this.#wake = () => {
       if (this.#running || !this.#outbox.first) return;
       this.#running = true;
-      void this.#feed(queue, run.signal);
+      void this.#feed(gate, run.signal);
     };
     this.#wake();
   }
@@ -116,16 +124,16 @@ export class Replayer {
 
   #wake: () => void = () => {};
 
-  async #feed(queue: PQueue, signal: AbortSignal): Promise<void> {
+  async #feed(gate: Gate, signal: AbortSignal): Promise<void> {
     while (this.#outbox.first) {
-      await queue.onSizeLessThan(1);
+      await gate.room();
       await this.#pace(signal);
       while (!signal.aborted && this.#outbox.first && !this.#target.hasQuota(this.#outbox.first)) {
         await this.#target.quotaChanged();
       }
       if (signal.aborted) return;
-      // The signal is asked, not handed over: p-queue would hang a listener on it for every message.
-      void queue.add(() => (signal.aborted ? Promise.resolve() : this.#sendNext()));
+      // The signal is asked, not handed over: a listener on it for every message would hang there.
+      gate.pass(() => (signal.aborted ? Promise.resolve() : this.#sendNext()));
     }
     // In the same turn as the look at the outbox: what comes later wakes us again.
     if (!signal.aborted) this.#running = false;

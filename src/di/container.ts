@@ -1,10 +1,4 @@
-/**
- * Composition root: the only file that knows which class stands behind each part, and the only one that imports
- * tsyringe. One child container per client, factories only, nothing registered on the global container.
- */
-// First, and as a package of its own: tsyringe refuses to load without it, and bundlers drop a local side-effect file.
-import 'reflect-metadata/lite';
-import { type DependencyContainer, instancePerContainerCachingFactory, container as root } from 'tsyringe';
+/** Composition root: the only file that knows which class stands behind each part. One container per client. */
 import type { ParsedBrokers } from '../brokers.js';
 import { Departure } from '../connection/departure.js';
 import { Failback } from '../connection/failback.js';
@@ -41,7 +35,7 @@ import { Session } from '../session/session.js';
 import { SessionScope } from '../session/session-scope.js';
 import type { TabIdentity } from '../tabs/tab-identity.js';
 import { checkSources, registerDiscovery } from './discovery.js';
-import { own, type ProcessParts, part, type Register } from './parts.js';
+import { own, type PartContainer, type ProcessParts } from './parts.js';
 import { type OverrideContainer, tokens } from './tokens.js';
 
 /** What a client is made of, in the two steps that extending `MqttClient` takes. */
@@ -73,9 +67,8 @@ export function composeClient(
     packetIds: new PacketIds(inFlight),
     start: (core, events) => {
       if (platform.page) keepAliveIn(platform.page, core.options, options.mqtt);
-      const container = root.createChildContainer();
-      const register: Register = (name, make) =>
-        container.register(name, { useFactory: instancePerContainerCachingFactory(make) });
+      const container = process.tools.createContainer();
+      const { register } = container;
 
       register(tokens.clock, () => platform.clock);
       register(tokens.random, () => platform.random);
@@ -100,8 +93,8 @@ export function composeClient(
           delivery: c.resolve(own.delivery),
           watcher: c.resolve(own.watcher),
           topologyTopic: c.resolve(own.topologyTopic),
-          health: part(c, tokens.health),
-          clock: part(c, tokens.clock),
+          health: c.resolve(tokens.health),
+          clock: c.resolve(tokens.clock),
           events: c.resolve(own.events),
           lifecycle: c.resolve(own.lifecycle),
           identity,
@@ -114,7 +107,7 @@ export function composeClient(
 }
 
 function registerConnection(
-  register: Register,
+  register: PartContainer['register'],
   {
     dial,
     backoff,
@@ -133,32 +126,32 @@ function registerConnection(
   register(tokens.selector, (c): Selector => {
     if (typeof selection === 'object') return selection;
     if (selection === 'ordered') return orderedSelector(zone);
-    if (selection === 'random') return randomSelector(part(c, tokens.random), zone);
+    if (selection === 'random') return randomSelector(c.resolve(tokens.random), zone);
     return clientIdSelector(zone);
   });
   register(tokens.health, (c) => {
-    const clock = part(c, tokens.clock);
+    const clock = c.resolve(tokens.clock);
     const { platform } = process;
     // Another time, another network or another way there: what the others find does not hold for this client.
     const isAlone =
-      clock !== platform.clock || part(c, tokens.network) !== platform.network || hasOwnWay(mqtt);
+      clock !== platform.clock || c.resolve(tokens.network) !== platform.network || hasOwnWay(mqtt);
     const events = c.resolve(own.events);
     return new HealthBook(
       health,
       clock,
-      part(c, tokens.random),
+      c.resolve(tokens.random),
       events,
       isAlone ? undefined : process.health,
     );
   });
-  register(own.credentials, (c) => new Credentials(credentials, part(c, tokens.clock)));
+  register(own.credentials, (c) => new Credentials(credentials, c.resolve(tokens.clock)));
   register(tokens.dialer, (c) => {
     const transportTimeoutMs = Math.min(dial.transportTimeoutMs, attemptTimeoutMs);
     const bounds = { ...dial, transportTimeoutMs };
-    return new RacingDialer(part(c, tokens.network), part(c, tokens.clock), bounds, {
+    return new RacingDialer(c.resolve(tokens.network), c.resolve(tokens.clock), bounds, {
       prepare: (target, signal) => c.resolve(own.credentials).prepare(target, signal),
       admit: admitBy(c.resolve(own.authorisation)),
-      budget: process.dialBudget,
+      budget: process.tools.dialBudget,
       // Asked when a dial begins: by then the session, which is made after the dialer, has had its links.
       roundTripMs: () => c.resolve(own.session).roundTripMs,
     });
@@ -166,23 +159,23 @@ function registerConnection(
   register(own.connectOptions, (c) => new ConnectOptions(c.resolve(own.core), new SessionScope(sessions)));
   register(
     own.session,
-    (c) => new Session(c.resolve(own.core), c.resolve(own.connectOptions), liveness, part(c, tokens.clock)),
+    (c) => new Session(c.resolve(own.core), c.resolve(own.connectOptions), liveness, c.resolve(tokens.clock)),
   );
   register(own.supervisor, (c) => {
     return new Supervisor({
       watcher: c.resolve(own.watcher),
-      selector: part(c, tokens.selector),
-      health: part(c, tokens.health),
-      dialer: part(c, tokens.dialer),
+      selector: c.resolve(tokens.selector),
+      health: c.resolve(tokens.health),
+      dialer: c.resolve(tokens.dialer),
       session: c.resolve(own.session),
       connectOptions: c.resolve(own.connectOptions),
       credentials: c.resolve(own.credentials),
       core: c.resolve(own.core),
       links: c.resolve(own.delivery),
-      clock: part(c, tokens.clock),
-      random: part(c, tokens.random),
+      clock: c.resolve(tokens.clock),
+      random: c.resolve(tokens.random),
       events: c.resolve(own.events),
-      refusal: refusalBy(part(c, tokens.network), c.resolve(own.authorisation), process.platform.page),
+      refusal: refusalBy(c.resolve(tokens.network), c.resolve(own.authorisation), process.platform.page),
       isOnline: onlineBy(process.platform.page),
       options: { ...backoff, connackTimeoutMs: dial.connackTimeoutMs, attemptTimeoutMs, reconnect, zone },
     });
@@ -190,16 +183,16 @@ function registerConnection(
 }
 
 function registerFailback(
-  register: Register,
+  register: PartContainer['register'],
   { backoff, dial, failback, health }: ResolvedOptions,
-  { dialBudget }: ProcessParts,
+  { tools: { dialBudget } }: ProcessParts,
 ): void {
   register(own.failback, (c) => {
     const supervisor = c.resolve(own.supervisor);
     const connectOptions = c.resolve(own.connectOptions);
     const core = c.resolve(own.core);
     // As a fail-over dials, but for the credentials, which a probe has no use for.
-    const dialer = new RacingDialer(part(c, tokens.network), part(c, tokens.clock), dial, {
+    const dialer = new RacingDialer(c.resolve(tokens.network), c.resolve(tokens.clock), dial, {
       admit: admitBy(c.resolve(own.authorisation)),
       budget: dialBudget,
       purpose: 'probe',
@@ -207,8 +200,8 @@ function registerFailback(
     const { candidates } = supervisor;
     return new Failback({
       bounds: { ...failback, probeMs: health.probeMs },
-      clock: part(c, tokens.clock),
-      random: part(c, tokens.random),
+      clock: c.resolve(tokens.clock),
+      random: c.resolve(tokens.random),
       clientId: () => core.options.clientId ?? '',
       better: () => (supervisor.current ? candidates.better(supervisor.current) : []),
       home: () => candidates.dialable()[0],
@@ -231,8 +224,8 @@ function registerFailback(
     const watcher = c.resolve(own.watcher);
     const { candidates } = supervisor;
     const departure = new Departure({
-      clock: part(c, tokens.clock),
-      random: part(c, tokens.random),
+      clock: c.resolve(tokens.clock),
+      random: c.resolve(tokens.random),
       clientId: () => c.resolve(own.core).options.clientId ?? '',
       current: () => supervisor.current,
       leaveWord: (endpoint) => candidates.leaveWord(endpoint),
@@ -248,12 +241,12 @@ function registerFailback(
   });
 }
 
-function registerRenewal(register: Register): void {
+function registerRenewal(register: PartContainer['register']): void {
   register(own.renewal, (c) => {
     const supervisor = c.resolve(own.supervisor);
     return new Renewal({
-      clock: part(c, tokens.clock),
-      random: part(c, tokens.random),
+      clock: c.resolve(tokens.clock),
+      random: c.resolve(tokens.random),
       renew: async (reason) => {
         const { current } = supervisor;
         if (current) await supervisor.move(current.id, reason, { event: 'move', patient: false });
@@ -262,15 +255,15 @@ function registerRenewal(register: Register): void {
   });
 }
 
-function registerLifecycle(register: Register, { page }: Platform): void {
+function registerLifecycle(register: PartContainer['register'], { page }: Platform): void {
   register(own.lifecycle, (c) => {
     if (!page) return undefined;
     return new Lifecycle({
       signals: page.signals,
       session: c.resolve(own.session),
       supervisor: c.resolve(own.supervisor),
-      clock: part(c, tokens.clock),
-      random: part(c, tokens.random),
+      clock: c.resolve(tokens.clock),
+      random: c.resolve(tokens.random),
     });
   });
 }
@@ -280,18 +273,18 @@ function onlineBy(page: Page | undefined): (() => boolean) | undefined {
 }
 
 function registerDelivery(
-  register: Register,
+  register: PartContainer['register'],
   { outbox, mqtt }: ResolvedOptions,
-  { platform: { byteLength }, stores }: ProcessParts,
+  { platform: { byteLength }, tools: { createGate }, stores }: ProcessParts,
 ): void {
-  register(own.retries, (c) => new Retries(part(c, tokens.clock), part(c, tokens.random)));
+  register(own.retries, (c) => new Retries(c.resolve(tokens.clock), c.resolve(tokens.random)));
   register(tokens.outbox, (c) => {
     const elsewhere = heldTogether(c.resolve(own.inFlight), c.resolve(own.retries));
     const { store, codec } = outbox;
     const core = c.resolve(own.core);
     return new Outbox(
       outbox,
-      part(c, tokens.clock),
+      c.resolve(tokens.clock),
       c.resolve(own.events),
       elsewhere,
       store === undefined
@@ -299,28 +292,29 @@ function registerDelivery(
         : {
             lease: () => stores.lease(store, core.options.clientId ?? ''),
             codec,
-            random: part(c, tokens.random),
+            random: c.resolve(tokens.random),
           },
     );
   });
   register(own.delivery, (c) => {
     const core = c.resolve(own.core);
-    const clock = part(c, tokens.clock);
+    const clock = c.resolve(tokens.clock);
     const publisher = new Publisher({
-      outbox: part(c, tokens.outbox),
+      outbox: c.resolve(tokens.outbox),
       inFlight: c.resolve(own.inFlight),
       retries: c.resolve(own.retries),
       core,
       clock,
       events: c.resolve(own.events),
       options: { ...outbox, queueQoSZero: mqtt.queueQoSZero ?? true },
-      dedupIds: outbox.dedupId ? new DedupIds(part(c, tokens.random)) : undefined,
+      dedupIds: outbox.dedupId ? new DedupIds(c.resolve(tokens.random)) : undefined,
       byteLength,
+      createGate,
     });
     const subscriptions = new Subscriptions({
       core,
       clock,
-      random: part(c, tokens.random),
+      random: c.resolve(tokens.random),
       events: c.resolve(own.events),
       options: {
         resubscribe: mqtt.resubscribe ?? true,
@@ -353,15 +347,12 @@ function admitBy(authorisation: Authorisation): Admit {
 /** Filters in one SUBSCRIBE when subscriptions are restored. */
 const SUBSCRIBE_BATCH = 50;
 
-/** Public types name no tsyringe type; the container itself does the work. */
-function publicFace(container: DependencyContainer): OverrideContainer {
-  return {
-    register: (name, provider) => {
-      if ('useValue' in provider) return container.register(name, provider);
-      const { useFactory } = provider;
-      const make = instancePerContainerCachingFactory(() => useFactory(publicFace(container)));
-      return container.register(name, { useFactory: make });
-    },
-    resolve: (name) => part(container, name),
+/** The container as `overrides` sees it: a part is replaced by a value, or by what a factory makes of others. */
+function publicFace({ register, resolve }: PartContainer): OverrideContainer {
+  const face: OverrideContainer = {
+    register: (name, provider) =>
+      register(name, () => ('useValue' in provider ? provider.useValue : provider.useFactory(face))),
+    resolve,
   };
+  return face;
 }

@@ -11,7 +11,7 @@ import { TopologyTopic } from '../discovery/topology-topic.js';
 import { Watcher } from '../discovery/watcher.js';
 import type { ResolvedOptions } from '../options.js';
 import type { Clock, Platform, Random } from '../platform/ports.js';
-import { own, part, type Register } from './parts.js';
+import { own, type PartContainer } from './parts.js';
 import { tokens } from './tokens.js';
 
 /** Milliseconds between questions to a source whose answers have no TTL. */
@@ -27,24 +27,27 @@ export function checkSources(brokers: ParsedBrokers, options: ResolvedOptions, p
 }
 
 export function registerDiscovery(
-  register: Register,
+  register: PartContainer['register'],
   options: ResolvedOptions,
   brokers: ParsedBrokers,
   platform: Platform,
 ): void {
   const { discovery } = options;
   register(tokens.resolver, (c) =>
-    createResolver(brokers, resolverDeps(options, platform, part(c, tokens.clock), part(c, tokens.random))),
+    createResolver(
+      brokers,
+      resolverDeps(options, platform, c.resolve(tokens.clock), c.resolve(tokens.random)),
+    ),
   );
   register(own.authorisation, () => authorisationOf(brokers, options, platform));
   register(own.topicOverlay, (c) => {
-    const { schemes } = part(c, tokens.network);
-    const clock = part(c, tokens.clock);
+    const { schemes } = c.resolve(tokens.network);
+    const clock = c.resolve(tokens.clock);
     const read = async (payload: Uint8Array) => {
       const { readTopology } = await import('../discovery/registry/read-topology.js');
       return readTopology(payload, schemes);
     };
-    return new TopicOverlay(part(c, tokens.resolver), read, () => clock.now());
+    return new TopicOverlay(c.resolve(tokens.resolver), read, () => clock.now());
   });
   register(own.topologyTopic, (c) => {
     const { topic } = discovery;
@@ -56,15 +59,15 @@ export function registerDiscovery(
   });
   register(own.watcher, (c) => {
     const { topic, maxEndpoints, lastKnownGood, refreshMs = DEFAULT_REFRESH_MS } = discovery;
-    const clock = part(c, tokens.clock);
+    const clock = c.resolve(tokens.clock);
     const events = c.resolve(own.events);
     const { options: mqtt } = c.resolve(own.core);
-    const source = topic === undefined ? part(c, tokens.resolver) : c.resolve(own.topicOverlay);
+    const source = topic === undefined ? c.resolve(tokens.resolver) : c.resolve(own.topicOverlay);
     const isFixed = brokers.kind === 'static';
     const watcher = new Watcher({
       resolver: maxEndpoints === undefined ? source : capped(source, maxEndpoints, () => mqtt.clientId ?? ''),
       clock,
-      random: part(c, tokens.random),
+      random: c.resolve(tokens.random),
       events,
       refreshMs: isFixed ? undefined : refreshMs,
       lastKnownGood:

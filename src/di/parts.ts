@@ -1,11 +1,11 @@
 /** What the wiring files share: how parts are registered and resolved, and the names of those that cannot be replaced. */
-import type { DependencyContainer, InjectionToken } from 'tsyringe';
 import type { Departure } from '../connection/departure.js';
 import type { Failback } from '../connection/failback.js';
 import type { Lifecycle } from '../connection/lifecycle.js';
 import type { Renewal } from '../connection/renewal.js';
 import type { Supervisor } from '../connection/supervisor.js';
 import type { Delivery } from '../delivery/delivery.js';
+import type { CreateGate } from '../delivery/gate.js';
 import type { InFlight } from '../delivery/in-flight.js';
 import type { Retries } from '../delivery/retries.js';
 import type { Stores } from '../delivery/store/stores.js';
@@ -27,23 +27,34 @@ import type { PartToken } from './tokens.js';
 /** What all clients of one process have in common. */
 export interface ProcessParts {
   readonly platform: Platform;
+  readonly tools: Tools;
   readonly health: SharedHealth;
-  readonly dialBudget: DialBudget;
   readonly stores: Stores;
 }
 
-/** Names how a part is made; it is made once for each client, when it is first asked for. */
-export type Register = <T>(
-  name: InjectionToken<T> | PartToken<T>,
-  make: (c: DependencyContainer) => T,
-) => unknown;
-
-/** Resolves a public part with its type, which the symbol carries and tsyringe cannot see. */
-export function part<T>(container: DependencyContainer, name: PartToken<T>): T {
-  return container.resolve<T>(name);
+/**
+ * What Node's clients take from packages. A page has smaller ones of the same use: each visitor loads them, and it has one
+ * client or two, not a thousand.
+ */
+export interface Tools {
+  /** The container of one client. */
+  readonly createContainer: () => PartContainer;
+  readonly createGate: CreateGate;
+  /** Left out where the runtime itself opens few transports at once. */
+  readonly dialBudget?: DialBudget;
 }
 
-function token<T>(description: string): InjectionToken<T> {
+/** Makes a part out of others. */
+export type Make<T> = (parts: PartContainer) => T;
+
+/** Makes each part once, when it is first asked for; the last registration of a name counts. */
+export interface PartContainer {
+  register<T>(name: PartToken<T>, make: Make<T>): unknown;
+  /** @throws Error for a name that nobody has registered. */
+  resolve<T>(name: PartToken<T>): T;
+}
+
+function token<T>(description: string): PartToken<T> {
   return Symbol(description);
 }
 

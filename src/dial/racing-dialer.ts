@@ -23,7 +23,7 @@ export interface DialPolicy {
   readonly prepare?: (target: DialTarget, signal: AbortSignal) => Promise<DialTarget>;
   readonly admit?: Admit;
   /** Gives each candidate its place before its deadline starts to run. */
-  readonly budget?: Pick<DialBudget, 'run'>;
+  readonly budget?: Pick<DialBudget, 'run'> | undefined;
   /** @defaultValue 'connect' */
   readonly purpose?: DialPurpose;
   /** The smoothed round trip of the last link in milliseconds, where there was one. */

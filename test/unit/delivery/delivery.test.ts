@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { IPublishPacket } from 'mqtt';
 import { Delivery } from '../../../src/delivery/delivery.js';
+import { countingGate } from '../../../src/delivery/gate.js';
 import { InFlight } from '../../../src/delivery/in-flight.js';
 import { Outbox } from '../../../src/delivery/outbox.js';
 import { PacketIds } from '../../../src/delivery/packet-ids.js';
@@ -40,6 +41,7 @@ function world() {
     clock,
     events,
     options: { ...options, qos2: 'republish', queueQoSZero: true },
+    createGate: countingGate,
   });
   const subscriptions = new Subscriptions({
     core,

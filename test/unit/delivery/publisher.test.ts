@@ -10,6 +10,7 @@ import { InFlight } from '../../../src/delivery/in-flight.js';
 import { Outbox } from '../../../src/delivery/outbox.js';
 import { PacketIds } from '../../../src/delivery/packet-ids.js';
 import { Publisher, type PublisherOptions } from '../../../src/delivery/publisher.js';
+import { queueGate } from '../../../src/delivery/queue-gate.js';
 import { Retries } from '../../../src/delivery/retries.js';
 import { FailoverError } from '../../../src/errors.js';
 import type { Outcome } from '../../../src/health/outcomes.js';
@@ -47,7 +48,16 @@ function world({ maxMessages = 1_000, ...given }: Setup = {}) {
     inFlight,
   );
   const retries = new Retries(clock, { next: () => 0.5 });
-  const publisher = new Publisher({ outbox, inFlight, retries, core, clock, events, options });
+  const publisher = new Publisher({
+    outbox,
+    inFlight,
+    retries,
+    core,
+    clock,
+    events,
+    options,
+    createGate: queueGate,
+  });
   const settled: string[] = [];
   const publish = (
     topic: string,
