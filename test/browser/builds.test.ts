@@ -1,11 +1,11 @@
 // The package as applications ship it: bundled, under a strict policy, in a worker, and imported on a server.
-// World: dist/ through esbuild and rollup by its export conditions, headless Chromium, one aedes broker. Fake: nothing.
+// World: dist/ through esbuild, rollup, Vite and webpack by its export conditions, headless Chromium, one aedes broker. Fake: nothing.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { aedesBroker } from '../support/aedes-cluster.js';
-import { byEsbuild, byRollup } from '../support/bundles.js';
+import { byEsbuild, byRollup, byVite, byWebpack } from '../support/bundles.js';
 import { browserPage } from '../support/page.js';
 
 interface PageWindow {
@@ -35,6 +35,8 @@ describe('the package in an application', () => {
   for (const [bundler, bundle] of [
     ['esbuild', byEsbuild],
     ['rollup', byRollup],
+    ['Vite', byVite],
+    ['webpack', byWebpack],
   ] as const) {
     it(`bundled by ${bundler} runs under \`script-src 'self'\`, lazy chunks included`, async () => {
       await using broker = await aedesBroker();

@@ -1,9 +1,14 @@
 /** What the bundlers of applications make of the built package, through its export condition `browser`. */
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import * as commonjsPlugin from '@rollup/plugin-commonjs';
 import { nodeResolve } from '@rollup/plugin-node-resolve';
 import { build } from 'esbuild';
 import { type Plugin, rollup } from 'rollup';
+import { build as viteBuild } from 'vite';
+import webpack from 'webpack';
 
 // Its types are those of CommonJS, whose default export TypeScript does not see here.
 const commonjs = commonjsPlugin.default as unknown as () => Plugin;
@@ -54,4 +59,62 @@ export async function byRollup(name: string, source: string): Promise<Bundle> {
   return new Map(
     output.map((file) => [`/app/${file.fileName}`, file.type === 'chunk' ? file.code : file.source]),
   );
+}
+
+/** As Vite builds an application, with nothing configured but where to put it. */
+export function byVite(name: string, source: string): Promise<Bundle> {
+  return throughFiles(name, source, (entry, outDir) =>
+    viteBuild({
+      root: ROOT,
+      configFile: false,
+      logLevel: 'silent',
+      base: '/app/',
+      build: {
+        outDir,
+        rolldownOptions: {
+          input: entry,
+          output: { entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' },
+        },
+      },
+    }),
+  );
+}
+
+/** As webpack 5 builds an application in production mode. */
+export function byWebpack(name: string, source: string): Promise<Bundle> {
+  return throughFiles(name, source, async (entry, path) => {
+    const compiler = webpack({
+      mode: 'production',
+      context: ROOT,
+      entry: { [name]: entry },
+      output: { path, filename: '[name].js', publicPath: '/app/' },
+      performance: false,
+    });
+    const stats = await promisify(compiler.run.bind(compiler))();
+    await promisify(compiler.close.bind(compiler))();
+    if (stats?.hasErrors()) throw new Error(stats.toString({ all: false, errors: true }));
+  });
+}
+
+/** For bundlers that read and write files only: in a directory of their own below the root, where `mqtt` is found. */
+async function throughFiles(
+  name: string,
+  source: string,
+  bundle: (entry: string, outDir: string) => Promise<unknown>,
+): Promise<Bundle> {
+  const directory = await mkdtemp(join(ROOT, 'test', 'bundle-'));
+  try {
+    const entry = join(directory, `${name}.js`);
+    const outDir = join(directory, 'out');
+    await writeFile(entry, source);
+    await bundle(entry, outDir);
+    const files = (await readdir(outDir, { recursive: true })).filter((file) => file.endsWith('.js'));
+    return new Map(
+      await Promise.all(
+        files.map(async (file) => [`/app/${file}`, await readFile(join(outDir, file))] as const),
+      ),
+    );
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
 }
