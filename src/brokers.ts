@@ -1,6 +1,6 @@
 /** Everything a user may write for `brokers`, read into one shape. Pure: no I/O. */
 import type { IClientOptions } from 'mqtt';
-import type { EndpointSet, Resolver } from './discovery/resolver.js';
+import type { Resolver } from './discovery/resolver.js';
 import {
   createEndpoint,
   type Endpoint,
@@ -39,6 +39,7 @@ export type BrokerFunction = () =>
 
 /** Several sources, used one after another or together. */
 export interface BrokerSources {
+  /** Each in any form that `brokers` may take; their order is their rank. */
   readonly sources: readonly BrokersInput[];
   /** `fallback`: the first source that answers; `union`: all merged. @defaultValue 'fallback' */
   readonly mode?: 'fallback' | 'union';
@@ -52,28 +53,69 @@ export type BrokersInput =
   | Pick<Resolver, 'resolve'>
   | BrokerSources;
 
-/** What {@link parseBrokers} makes of its input. */
+/** A list that was written down. */
+export interface StaticBrokers {
+  readonly kind: 'static';
+  /** In the order in which they were written. */
+  readonly endpoints: readonly Endpoint[];
+}
+
+/** A domain whose SRV records name the brokers (RFC 2782). */
+export interface SrvBrokers {
+  readonly kind: 'srv';
+  /** How the targets of the records are dialed. */
+  readonly scheme: Scheme;
+  /** The domain that was configured, as A-labels. */
+  readonly domain: string;
+  /** Name of the service without its underscore: `secure-mqtt` for `_secure-mqtt._tcp`. */
+  readonly service: string;
+  /** WebSocket path of every target; empty for TCP and TLS. */
+  readonly path: string;
+}
+
+/** A registry to ask. */
+export interface RegistryBrokers {
+  readonly kind: 'registry';
+  /** What followed `registry+`. */
+  readonly url: string;
+}
+
+/** A function of the application. */
+export interface FunctionBrokers {
+  readonly kind: 'function';
+  /** The function as it was given. */
+  readonly resolve: BrokerFunction;
+}
+
+/** A resolver of the application. */
+export interface ResolverBrokers {
+  readonly kind: 'resolver';
+  /** The object as it was given. */
+  readonly resolver: Pick<Resolver, 'resolve'>;
+}
+
+/** Several sources. */
+export interface CompositeBrokers {
+  readonly kind: 'composite';
+  /** As {@link BrokerSources.mode}. */
+  readonly mode: 'fallback' | 'union';
+  /** In their order. */
+  readonly sources: readonly ParsedBrokers[];
+}
+
+/** What {@link parseBrokers} makes of its input; tell them apart by `kind`. */
 export type ParsedBrokers =
-  | { readonly kind: 'static'; readonly endpoints: readonly Endpoint[] }
-  | {
-      readonly kind: 'srv';
-      readonly scheme: Scheme;
-      readonly domain: string;
-      readonly service: string;
-      readonly path: string;
-    }
-  | { readonly kind: 'registry'; readonly url: string }
-  | { readonly kind: 'function'; readonly resolve: BrokerFunction }
-  | { readonly kind: 'resolver'; readonly resolver: { resolve(signal: AbortSignal): Promise<EndpointSet> } }
-  | {
-      readonly kind: 'composite';
-      readonly mode: 'fallback' | 'union';
-      readonly sources: readonly ParsedBrokers[];
-    };
+  | StaticBrokers
+  | SrvBrokers
+  | RegistryBrokers
+  | FunctionBrokers
+  | ResolverBrokers
+  | CompositeBrokers;
 
 /**
- * Reads `brokers` in any of its forms.
+ * Reads `brokers` in any of its forms. Pure: nothing is resolved, and nothing is dialed.
  *
+ * @returns the form, with every default filled in.
  * @throws {@link FailoverError} `ERR_OPTION` naming what is wrong: no brokers, an unknown scheme, mixed user info,
  * duplicate ids, a weight that is not a number, …
  */

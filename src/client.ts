@@ -29,6 +29,7 @@ import type { InFlight } from './delivery/in-flight.js';
 import type { PacketIds } from './delivery/packet-ids.js';
 import {
   type Publication,
+  type Published,
   type PublishFromOptions,
   type PublishTarget,
   publishFrom,
@@ -51,6 +52,7 @@ const DEFAULT_KEEPALIVE = 30;
 
 /** Events of a client: MQTT.js's and ours. */
 export type FailoverEventCallbacks = Omit<MqttClientEventCallbacks, 'message'> & {
+  /** A message has arrived; with `packet.afterFailover` it may be known already. */
   message: (topic: string, payload: Buffer, packet: ReceivedPublish) => void;
 } & {
   [E in keyof FailoverEvents]: (payload: FailoverEvents[E]) => void;
@@ -68,6 +70,24 @@ export interface ManagedSetup {
 export interface PlainSetup {
   readonly options: IClientOptions;
   readonly streamBuilder: StreamBuilder;
+}
+
+/** How long `drain` and `flush` wait. */
+export interface WaitOptions {
+  /** Milliseconds at most. @defaultValue 10000 */
+  readonly timeoutMs?: number;
+}
+
+/** What `drain` came to. */
+export interface Drained {
+  /** Publishes that were not delivered, and are settled with `ERR_ENDED`. */
+  readonly undelivered: number;
+}
+
+/** What `flush` came to. */
+export interface Flushed {
+  /** Publishes that wait, or are in flight, still. */
+  readonly unsettled: number;
 }
 
 /** Milliseconds that `drain` waits unless told otherwise. */
@@ -125,14 +145,10 @@ export class FailoverClient extends MqttClient {
   /**
    * Stops taking publishes, waits until those taken are delivered, also across a fail-over, then ends the client.
    *
-   * @param options.timeoutMs - Milliseconds to wait at most; what is left is then settled with `ERR_ENDED`.
+   * @param options - How long to wait; what is left is then settled with `ERR_ENDED`.
    * @returns when the client has ended, with the number of publishes that were not delivered.
    */
-  async drain({
-    timeoutMs = DRAIN_TIMEOUT_MS,
-  }: {
-    timeoutMs?: number;
-  } = {}): Promise<{ undelivered: number }> {
+  async drain({ timeoutMs = DRAIN_TIMEOUT_MS }: WaitOptions = {}): Promise<Drained> {
     const engine = this.#engine;
     if (!engine) {
       await this.endAsync();
@@ -148,10 +164,10 @@ export class FailoverClient extends MqttClient {
   /**
    * Waits until everything that was published before the call is settled, also across a fail-over; the client stays.
    *
-   * @param options.timeoutMs - Milliseconds to wait at most.
+   * @param options - How long to wait.
    * @returns how many publishes are not settled then; 0 if nothing was published meanwhile and all is well.
    */
-  async flush({ timeoutMs = DRAIN_TIMEOUT_MS }: { timeoutMs?: number } = {}): Promise<{ unsettled: number }> {
+  async flush({ timeoutMs = DRAIN_TIMEOUT_MS }: WaitOptions = {}): Promise<Flushed> {
     await this.#engine?.flushed(timeoutMs);
     return { unsettled: this.status().outbox.messages };
   }
@@ -161,14 +177,14 @@ export class FailoverClient extends MqttClient {
    * an iterable, it can end a `pipeline` of Node: `pipeline(readings, (source) => client.publishFrom(source))`.
    *
    * @param source - Publishes; an array, a generator, or a stream of objects.
-   * @param options.signal - Stops reading.
+   * @param options - What stops the reading.
    * @returns how many were delivered, when all are.
    * @throws the error of the first publish that was not delivered, the error of the source, or the reason of `signal`.
    */
   async publishFrom(
     source: AsyncIterable<Publication> | Iterable<Publication>,
     options?: PublishFromOptions,
-  ): Promise<{ delivered: number }> {
+  ): Promise<Published> {
     const target: PublishTarget = {
       publish: (topic, payload, opts, callback) =>
         void this.publish(topic, payload as Buffer, opts, callback),
@@ -197,6 +213,7 @@ export class FailoverClient extends MqttClient {
     await this.#engine?.rebalance();
   }
 
+  /** Begins to connect, for a client that was made with `manualConnect`. */
   override connect(): this {
     if (!this.#engine) return super.connect();
     this.#engine.connect('connect() was called');
@@ -210,6 +227,14 @@ export class FailoverClient extends MqttClient {
     return this;
   }
 
+  /**
+   * As MQTT.js's `publish`; while there is no connection, and for a moment around a fail-over, the message waits in the
+   * outbox.
+   *
+   * @param callback - Called once: when the message is delivered (QoS 0 written, QoS 1 PUBACK, QoS 2 PUBCOMP), or with the
+   * {@link FailoverError} that says why it was given up: `ERR_MESSAGE`, `ERR_OVERFLOW`, `ERR_EXPIRED`, `ERR_TOO_LARGE`,
+   * `ERR_UNSUPPORTED`, `ERR_POISON`, `ERR_DELIVERY_UNCERTAIN` or `ERR_ENDED`; MQTT.js's error where the broker refused it.
+   */
   override publish(
     topic: string,
     message: string | Buffer,
@@ -224,6 +249,10 @@ export class FailoverClient extends MqttClient {
     return this;
   }
 
+  /**
+   * As MQTT.js's `subscribe`; while there is no connection the request waits for one, and what a broker has accepted is
+   * restored on every broker after it.
+   */
   override subscribe(
     topics: string | string[] | ISubscriptionMap,
     options?: IClientSubscribeOptions | IClientSubscribeProperties | ClientSubscribeCallback,
@@ -238,6 +267,7 @@ export class FailoverClient extends MqttClient {
     return this;
   }
 
+  /** As MQTT.js's `unsubscribe`; while there is no connection the request waits for one. */
   override unsubscribe(
     topics: string | string[],
     options?: IClientUnsubscribeProperties | PacketCallback,
@@ -281,6 +311,8 @@ export class FailoverClient extends MqttClient {
    * Emits as any emitter does, with four exceptions: secrets are taken out of `packetsend`, the supervisor hears of
    * CONNACK and DISCONNECT before MQTT.js acts on them, an `error` that is only the end of one connection among
    * others is left to it, and messages of the topology topic are discovery's.
+   *
+   * @internal
    */
   override emit<E extends keyof MqttClientEventCallbacks>(
     event: E,
@@ -306,6 +338,8 @@ export class FailoverClient extends MqttClient {
   /**
    * MQTT.js counts ticks of a timer, which a sleeping machine or a slow handler delays; liveness decides instead. Until
    * it has, the broker goes on hearing that we live.
+   *
+   * @internal
    */
   override onKeepaliveTimeout(): void {
     if (this.#engine) this.sendPing();
@@ -389,14 +423,20 @@ export class FailoverClient extends MqttClient {
 
 /** Adds the names of our events to MQTT.js's methods. */
 export interface FailoverClient {
+  /** Calls `callback` for every such event, MQTT.js's own and those of {@link FailoverEvents}. */
   on<E extends keyof FailoverEventCallbacks>(event: E, callback: FailoverEventCallbacks[E]): this;
+  /** As `on`, for the next such event only. */
   once<E extends keyof FailoverEventCallbacks>(event: E, callback: FailoverEventCallbacks[E]): this;
+  /** Ends what `on` began. */
   off<E extends keyof FailoverEventCallbacks>(event: E, callback: FailoverEventCallbacks[E]): this;
+  /** The same as `on`. */
   addListener<E extends keyof FailoverEventCallbacks>(event: E, callback: FailoverEventCallbacks[E]): this;
+  /** As `on`, before all listeners that are there. */
   prependListener<E extends keyof FailoverEventCallbacks>(
     event: E,
     callback: FailoverEventCallbacks[E],
   ): this;
+  /** The same as `off`. */
   removeListener<E extends keyof FailoverEventCallbacks>(event: E, callback: FailoverEventCallbacks[E]): this;
 }
 

@@ -32,31 +32,43 @@ export interface Runtime {
   readonly defaults: PlatformDefaults;
 }
 
-/** `connect` and `connectAsync` of one runtime. */
-export interface Connector {
+/** What `connect` is. */
+export interface Connect {
   /**
    * Connects to one of `brokers` and stays connected to one of them.
    *
    * Returns at once; `connect` is emitted when a broker has accepted. A single URL without any of our options is
    * plain MQTT.js. With several brokers, `error` is emitted only when all of them failed.
    *
+   * @param brokers - Where the brokers are: a URL, a list, a domain, a registry, a function of yours.
+   * @param options - MQTT.js's options and ours.
+   * @returns the client, which is an MQTT.js client.
    * @throws {@link FailoverError} `ERR_OPTION` before any I/O when an argument is wrong.
    */
-  connect(brokers: BrokersInput, options?: FailoverOptions): FailoverClient;
-  connect(options: FailoverOptions): FailoverClient;
+  (brokers: BrokersInput, options?: FailoverOptions): FailoverClient;
+  /** As above, with `brokers` among the options, or MQTT.js's `servers`, or `host` and `port`. */
+  (options: FailoverOptions): FailoverClient;
+}
+
+/** What `connectAsync` is. */
+export interface ConnectAsync {
   /**
-   * As {@link connect}, and resolves when a broker has accepted.
+   * As {@link Connect}, and resolves when a broker has accepted.
    *
    * @param allowRetries - As in MQTT.js: false rejects also when the connection closes without an error.
-   * @throws {@link FailoverError} `ERR_ALL_FAILED` naming each endpoint's failure when the first pass failed; the
-   * client is ended then.
+   * @returns the client, connected.
+   * @throws {@link FailoverError} `ERR_OPTION`; or `ERR_ALL_FAILED` naming each endpoint's failure when the first pass
+   * failed, and the client is ended then.
    */
-  connectAsync(
-    brokers: BrokersInput,
-    options?: FailoverOptions,
-    allowRetries?: boolean,
-  ): Promise<FailoverClient>;
-  connectAsync(options: FailoverOptions): Promise<FailoverClient>;
+  (brokers: BrokersInput, options?: FailoverOptions, allowRetries?: boolean): Promise<FailoverClient>;
+  /** As above, with `brokers` among the options. */
+  (options: FailoverOptions): Promise<FailoverClient>;
+}
+
+/** `connect` and `connectAsync` of one runtime. */
+export interface Connector {
+  readonly connect: Connect;
+  readonly connectAsync: ConnectAsync;
 }
 
 /** Binds `connect` and `connectAsync` to a runtime, whose clients share what they find out and how fast they dial. */
@@ -83,7 +95,7 @@ export function createConnector({ platform, tools, defaults }: Runtime): Connect
     second?: FailoverOptions,
     allowRetries = true,
   ): Promise<FailoverClient> => firstConnection(connect(first, second), allowRetries);
-  return { connect, connectAsync } as Connector;
+  return { connect: connect as Connect, connectAsync: connectAsync as ConnectAsync };
 }
 
 /** MQTT.js connects in the constructor; ours waits for the caller to add listeners, unless the caller was faster. */

@@ -34,9 +34,11 @@ export interface Endpoint {
   readonly id: string;
   /** Normalised URL without user info and query, which may carry tokens. */
   readonly url: string;
+  /** How it is dialed. */
   readonly scheme: Scheme;
   /** Host name in lower case as A-labels, or IP address (IPv6 without brackets). */
   readonly host: string;
+  /** TCP port, the scheme's own unless given. */
   readonly port: number;
   /** WebSocket path with query, starting with `/`; empty for TCP and TLS. */
   readonly path: string;
@@ -44,6 +46,7 @@ export interface Endpoint {
   readonly priority: number;
   /** Share of the clients within the tier; 0 is the last resort. */
   readonly weight: number;
+  /** Locality, compared with option `zone`. */
   readonly zone: string | undefined;
   /** What the source of the list says of it; without a word, `up`. */
   readonly state: NodeState;

@@ -68,7 +68,9 @@ export interface FailoverErrorDetails {
 
 /** The only error class of this library. Messages never contain passwords or user info. */
 export class FailoverError extends Error {
+  /** Always the same: tell errors apart by {@link code}. */
   override readonly name = 'FailoverError';
+  /** Which failure. */
   readonly code: FailoverErrorCode;
   /** Whether the same call may succeed later without a change of arguments. */
   readonly retryable: boolean;

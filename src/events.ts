@@ -35,24 +35,31 @@ export interface ReceivedPublish extends IPublishPacket {
 
 /** Payload of `move` and `failback`. */
 export interface PlannedMove {
+  /** Id of the endpoint that was left. */
   readonly from: string;
+  /** Id of the endpoint in use now. */
   readonly to: string;
+  /** Why, in words for people. */
   readonly reason: string;
   /** Milliseconds from DISCONNECT on the old endpoint to CONNACK on the new one. */
   readonly gapMs: number;
-  /** Session Present. */
+  /** Session Present: the broker had the session of the client. */
   readonly resumed: boolean;
 }
 
 /** Events of a `FailoverClient`, name to payload. Endpoints are named by id. */
 export interface FailoverEvents {
-  /** CONNACK accepted on another endpoint than before. `resumed` is Session Present. */
+  /** CONNACK accepted on another endpoint than before. */
   failover: {
+    /** Id of the endpoint that was lost. */
     readonly from: string;
+    /** Id of the endpoint in use now. */
     readonly to: string;
+    /** How the old link ended. */
     readonly reason: string;
     /** Milliseconds from the loss of the old link to CONNACK on the new one. */
     readonly offlineMs: number;
+    /** Session Present: the broker had the session of the client. */
     readonly resumed: boolean;
   };
   /** A planned move came about: `moveTo`, `rebalance`, or an endpoint that is draining, down or no longer listed. */
@@ -60,77 +67,142 @@ export interface FailoverEvents {
   /** The client returned to its preferred endpoint. */
   failback: PlannedMove;
   /** The client's state changed. */
-  state: { readonly from: ClientState; readonly to: ClientState; readonly reason: string };
-  /** The client's opinion of an endpoint changed; `until` is when it may be used again, in milliseconds since 1970. */
-  health: {
-    readonly endpoint: string;
-    readonly state: EndpointState;
+  state: {
+    /** The state that was left. */
+    readonly from: ClientState;
+    /** The state that the client is in now. */
+    readonly to: ClientState;
+    /** Why, in words for people. */
     readonly reason: string;
+  };
+  /** The client's opinion of an endpoint changed. */
+  health: {
+    /** Its id. */
+    readonly endpoint: string;
+    /** The opinion. */
+    readonly state: EndpointState;
+    /** Why, in words for people. */
+    readonly reason: string;
+    /** Milliseconds since 1970 from which it may be used again, where that is known. */
     readonly until: number | null;
   };
   /** The endpoint list changed. */
   topology: {
+    /** Ids that are new. */
     readonly added: readonly string[];
+    /** Ids that are gone. */
     readonly removed: readonly string[];
+    /** Ids of which something else is different. */
     readonly changed: readonly string[];
+    /** Kind of source that gave the list: `static`, `srv`, `registry`, `topic`, … */
     readonly source: string;
+    /** Version of the list as its source counts it, if it does. */
     readonly revision: string | null;
   };
   /** A publish was given up; its callback got the same error. */
   dropped: {
+    /** Topic of the publish. */
     readonly topic: string;
+    /** QoS of the publish. */
     readonly qos: 0 | 1 | 2;
+    /** Which limit or refusal it was. */
     readonly reason: DropReason;
+    /** What its callback got. */
     readonly error: FailoverError;
   };
   /** The outbox is four fifths full, in messages or bytes: publish less, until `lowwater`. */
-  highwater: { readonly messages: number; readonly bytes: number };
+  highwater: {
+    /** Publishes that are not settled. */
+    readonly messages: number;
+    /** Topic, payload and properties of them. */
+    readonly bytes: number;
+  };
   /** The outbox was so full and is half empty again. */
-  lowwater: { readonly messages: number; readonly bytes: number };
+  lowwater: {
+    /** Publishes that are not settled. */
+    readonly messages: number;
+    /** Topic, payload and properties of them. */
+    readonly bytes: number;
+  };
   /**
    * The store of the outbox fails, or has lost something: what is published from now on is in memory alone, unless
    * `reason` is `corrupt` and only some records cannot be read. What is in the store stays there.
    */
-  'storage-degraded': { readonly reason: StorageFailure; readonly error: FailoverError };
+  'storage-degraded': {
+    /** What is wrong with the store. */
+    readonly reason: StorageFailure;
+    /** `ERR_STORE`; its `cause` is the error of the database. */
+    readonly error: FailoverError;
+  };
   /** The session was lost between PUBREC and PUBCOMP of a QoS 2 publish: a broker may have delivered it already. */
   uncertain: {
+    /** Topic of the publish. */
     readonly topic: string;
+    /** Nothing else can be uncertain. */
     readonly qos: 2;
+    /** How the session was lost. */
     readonly reason: string;
+    /** What was done about it, by option `outbox.qos2`. */
     readonly action: 'republished' | 'rejected';
   };
-  /**
-   * A subscription could not be restored on a new link. `code` is the broker's, or the one it would have given for a
-   * filter that it announced not to support and that was not sent; `null` when SUBSCRIBE itself ended three links.
-   * Without `willRetry` it is forgotten: subscribe again, or otherwise, if it matters.
-   */
+  /** A subscription could not be restored on a new link. */
   'subscription-refused': {
+    /** The filter. */
     readonly filter: string;
+    /**
+     * The broker's, or the one it would have given for a filter that it announced not to support and that was not sent;
+     * `null` when SUBSCRIBE itself ended three links.
+     */
     readonly code: number | null;
+    /** False: it is forgotten; subscribe again, or otherwise, if it matters. */
     readonly willRetry: boolean;
+    /** Id of the endpoint that refused. */
     readonly endpoint: string;
   };
-  /** A broker asked us to use another endpoint; `to` is `null` when that cannot be followed. */
+  /** A broker asked us to use another endpoint. */
   redirect: {
+    /** Id of the endpoint that asked. */
     readonly from: string;
+    /** Id of the endpoint that is tried next; `null` when the redirect cannot be followed. */
     readonly to: string | null;
+    /** 0x9C (for now) or 0x9D (for good). */
     readonly code: number;
+    /** Why it is followed or not. */
     readonly reason: string;
   };
-  /** Another client with our id takes the session from us; we step back until `retryAt`, milliseconds since 1970. */
-  conflict: { readonly clientId: string; readonly endpoint: string; readonly retryAt: number | null };
+  /** Another client with our id takes the session from us; we step back. */
+  conflict: {
+    /** The id that both have. */
+    readonly clientId: string;
+    /** Id of the endpoint that told us. */
+    readonly endpoint: string;
+    /** Milliseconds since 1970 at which the client tries again, if it will. */
+    readonly retryAt: number | null;
+  };
   /** Options that are allowed and yet rarely meant; emitted when the client starts to connect. */
   warning: Warning;
   /**
-   * Something that only a person can judge: an endpoint's certificate failed the check (`code` is the TLS error's), or an
-   * administrator has disconnected us three times in ten minutes (`code` is 0x98).
+   * Something that only a person can judge: an endpoint's certificate failed the check, it is not authorised, or an
+   * administrator has disconnected us three times in ten minutes.
    */
-  security: { readonly endpoint: string; readonly code: number | string; readonly reason: string };
+  security: {
+    /** Id of the endpoint. */
+    readonly endpoint: string;
+    /** The `code` of the TLS error, 0x98, or `UNAUTHORISED_HOST`. */
+    readonly code: number | string;
+    /** What happened, in words for people. */
+    readonly reason: string;
+  };
   /**
    * Discovery failed; the last good list stays in use. With source `selection`, a selector of the application's own
    * failed, and the ranking by client id stands in.
    */
-  'discovery-error': { readonly source: string | null; readonly error: FailoverError };
+  'discovery-error': {
+    /** Kind of source that failed; `null` while none has answered. */
+    readonly source: string | null;
+    /** Why; usually `ERR_DISCOVERY`. */
+    readonly error: FailoverError;
+  };
 }
 
 /** Where the parts of a client report what happened. */

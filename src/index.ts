@@ -1,5 +1,5 @@
 /** `mqtt-failover` for Node. `browser.ts` has the same names. */
-import { createConnector } from './connect.js';
+import { type Connect, type ConnectAsync, createConnector } from './connect.js';
 import { nodeTools } from './di/tools-node.js';
 import { nodePlatform } from './platform/node.js';
 import * as names from './public.js';
@@ -11,6 +11,9 @@ const connector = createConnector({
 });
 
 export * from './public.js';
-export const connect = connector.connect;
-export const connectAsync = connector.connectAsync;
+/** Connects to one of the brokers, and stays connected to one of them. Returns the client at once. */
+export const connect: Connect = connector.connect;
+/** As {@link connect}, and resolves when a broker has accepted; rejects when all of them failed. */
+export const connectAsync: ConnectAsync = connector.connectAsync;
+/** All names of this module, for `import failover from 'mqtt-failover'`. @hidden */
 export default { ...names, connect, connectAsync };

@@ -46,7 +46,7 @@ export interface DialOptions {
   readonly connackTimeoutMs?: number;
 }
 
-/** Waiting between passes over the endpoints: `minMs` + U(0, min(`maxMs`, `baseMs`·2ⁿ)), `maxMs` at most. */
+/** Waiting between passes over the endpoints: `minMs` + U(0, min(`maxMs`, `baseMs` × 2ⁿ)), `maxMs` at most. */
 export interface BackoffOptions {
   /** `battery` raises the default of `maxMs` to 120 s. @defaultValue 'default' */
   readonly profile?: 'default' | 'battery';
@@ -88,7 +88,7 @@ export interface HealthOptions {
 
 /** When and how the client returns to its preferred endpoint. */
 export interface FailbackOptions {
-  /** @defaultValue 'auto' */
+  /** `auto` goes home by itself, `manual` when `rebalance()` is called, `off` never. @defaultValue 'auto' */
   readonly mode?: 'auto' | 'manual' | 'off';
   /** Milliseconds the preferred endpoint must have been healthy. @defaultValue 60000 */
   readonly healthyMs?: number;
@@ -102,9 +102,9 @@ export interface FailbackOptions {
 
 /** Bounds and behaviour of the queue in front of `publish`. */
 export interface OutboxOptions {
-  /** Messages waiting at most, in memory and in the store. @defaultValue 10000 in Node, 1000 in browsers */
+  /** Messages waiting or in flight at most, in memory and in the store. @defaultValue 10000; browsers: 1000 */
   readonly maxMessages?: number;
-  /** Bytes waiting or in flight at most: topic, payload and properties. @defaultValue 16 MiB in Node, 1 MiB in browsers */
+  /** Bytes waiting or in flight at most: topic, payload and properties. @defaultValue 16777216; browsers: 1048576 */
   readonly maxBytes?: number;
   /** Milliseconds a message may wait. @defaultValue no limit */
   readonly maxAgeMs?: number;
@@ -117,18 +117,19 @@ export interface OutboxOptions {
   /**
    * Where QoS 1 and 2 survive the process: the path of a LevelDB directory (Node) or the name of an IndexedDB database
    * (browsers), which need the package `level`, or any database of `abstract-level`, open or not. Needs a fixed `clientId`;
-   * one database serves many client ids. QoS 0 is never stored. Memory when left out.
+   * one database serves many client ids. QoS 0 is never stored. @defaultValue memory
    */
   readonly store?: string | Database;
-  /** Changes what is written for each message, and back: for encryption. */
+  /** `{ encode(bytes), decode(bytes) }`, sync or async: changes what is written for each message, and back. For encryption. */
   readonly codec?: OutboxCodec;
   /**
    * Adds the user property `mid` to QoS 1 and 2, the same each time a message is sent, so that receivers can drop
-   * duplicates (R176). Needs `protocolVersion: 5`. @defaultValue false
+   * duplicates. Needs `protocolVersion: 5`. @defaultValue false
    */
   readonly dedupId?: boolean;
   /** What to do with a QoS 2 publish whose session was lost after PUBREC. @defaultValue 'republish' */
   readonly qos2?: 'republish' | 'reject';
+  /** How what waits is sent when there is a connection. */
   readonly replay?: {
     /** Queued messages in flight at once; the broker's Receive Maximum bounds it too. @defaultValue 100 */
     readonly concurrency?: number;
@@ -146,49 +147,81 @@ export interface DiscoveryOptions {
     /** URL of a DNS-over-HTTPS server, asked instead of any other; browsers need one, as they have no other way. */
     readonly doh?: string;
   };
+  /** How a registry is asked. */
   readonly registry?: RegistryOptions;
+  /**
+   * A retained topic with the document of a registry, by which brokers tell of the cluster themselves. Whoever may publish to
+   * it steers the clients, among authorised hosts.
+   */
   readonly topic?: string;
   /**
    * Milliseconds between refreshes of a list that can change, at least 1000. A list that has a TTL, as that of SRV, is
    * refreshed after it instead, but not sooner than after this long, nor than after 60 s if this is longer.
-   * @defaultValue 30000; SRV: 60000
+   * @defaultValue 30000; SRV: the TTL
    */
   readonly refreshMs?: number;
+  /**
+   * Where the last good list is kept, to boot with while its source is down: a file, a LevelDB directory, or in browsers a key of
+   * localStorage; `false` keeps none. @defaultValue none; browsers: 'mqtt-failover'
+   */
   readonly lastKnownGood?: string | false;
   /**
-   * Hosts that DNS may name: exact, or `*.example.com` for all below. @defaultValue for SRV, hosts below the parent of
-   * the domain, or below the domain itself if it has fewer than three labels
+   * Hosts that DNS, a registry or a topic may name: exact, or `*.example.com` for all below. Replaces the default.
+   * @defaultValue what is below the parent of the domain, the registry or a seed
    */
   readonly allowedHosts?: readonly string[];
+  /** Endpoints of a long list that one client keeps, by its ranking. @defaultValue no limit */
   readonly maxEndpoints?: number;
 }
 
 /** Options of ours; each group is optional, as is every field in it. */
 export interface FailoverGroups {
-  /** Where the brokers are; the first argument of `connect` may give it instead. */
+  /** Where the brokers are; the first argument of `connect` may give it instead. @see docs/discovery.md */
   readonly brokers?: BrokersInput;
-  /** How endpoints are ordered for this client. @defaultValue 'client-id' */
+  /**
+   * How endpoints are ordered for this client: by its id, by chance, as listed, or by an object of yours with
+   * `rank(key, endpoints)`. @defaultValue 'client-id' @see docs/selection.md
+   */
   readonly selection?: 'client-id' | 'random' | 'ordered' | Selector;
-  /** Endpoints of this zone come first within their tier. */
+  /** Endpoints of this zone come first within their tier. @defaultValue none @see docs/selection.md */
   readonly zone?: string;
-  /** Whether broker sessions follow the client to another endpoint. @defaultValue 'auto' */
+  /**
+   * Whether broker sessions follow the client to another endpoint (`shared`), or stay where they are (`local`), or which is to be
+   * learned. Decides whether a client with `clean: false` goes home by itself. @defaultValue 'auto'
+   */
   readonly sessions?: 'auto' | 'shared' | 'local';
-  /** Credentials for each attempt, by endpoint. */
+  /**
+   * `async (endpoint, { signal, reason }) => ({ username, password, url, expiresAt, … })`: asked before every attempt, and
+   * every minute while brokers refuse what it gave. @defaultValue none
+   */
   readonly credentials?: CredentialsProvider;
+  /** How dials are paced and bounded. */
   readonly dial?: DialOptions;
+  /** How long the client waits between passes over the list. */
   readonly backoff?: BackoffOptions;
+  /** Floors and ceiling of the deadlines after which a silent link is asked, and given up. */
   readonly liveness?: LivenessOptions;
+  /** When an endpoint is left out, and for how long. */
   readonly health?: HealthOptions;
+  /** When and how the client returns to its preferred endpoint. */
   readonly failback?: FailbackOptions;
+  /** Bounds of what waits for a broker, and with `store` where it survives the process. @see docs/outbox.md */
   readonly outbox?: OutboxOptions;
+  /** How endpoints are found (`dns`, `registry`, `topic`), which may be used (`allowedHosts`), and where the last good list is kept. @see docs/discovery.md */
   readonly discovery?: DiscoveryOptions;
   /**
    * In browsers. `separate`: every tab is a client of its own, with an id of its own. `shared`: one tab has the connection,
-   * the others use it through that tab; without Web Locks it is `separate`. @defaultValue 'separate'
+   * the others use it through that tab; without Web Locks it is `separate`. @defaultValue 'separate' @see docs/browser.md
    */
   readonly tabs?: 'separate' | 'shared';
+  /**
+   * Permits plain HTTP to a registry elsewhere, and plain MQTT to what an https registry names. @defaultValue false
+   */
   readonly allowInsecure?: boolean;
-  /** Replaces parts in this client's own container; see `tokens`. */
+  /**
+   * `(container) => container.register(tokens.clock, { useValue })`: replaces parts in this client's own container.
+   * @defaultValue none
+   */
   readonly overrides?: (container: OverrideContainer) => void;
 }
 

@@ -1,15 +1,29 @@
 /** Public names that are the same in every runtime; the entries add `connect` and `connectAsync`. */
 export {
+  type BrokerContext,
   type BrokerFunction,
   type BrokerSources,
   type BrokerSpec,
   type BrokersInput,
+  type CompositeBrokers,
+  type FunctionBrokers,
   type ParsedBrokers,
   parseBrokers,
+  type RegistryBrokers,
+  type ResolverBrokers,
+  type SrvBrokers,
+  type StaticBrokers,
 } from './brokers.js';
-export { FailoverClient, type FailoverEventCallbacks } from './client.js';
+export {
+  type Drained,
+  FailoverClient,
+  type FailoverEventCallbacks,
+  type Flushed,
+  type WaitOptions,
+} from './client.js';
+export type { Connect, ConnectAsync } from './connect.js';
 export type { OverflowPolicy } from './delivery/outbox.js';
-export type { Publication, PublishFromOptions } from './delivery/publish-from.js';
+export type { Publication, Published, PublishFromOptions } from './delivery/publish-from.js';
 export type { OutboxCodec } from './delivery/store/codec.js';
 export type { StorageFailure } from './delivery/store/failure.js';
 export { type OverrideContainer, type PartToken, tokens } from './di/tokens.js';
@@ -30,7 +44,14 @@ export {
   type FailoverErrorDetails,
   isFailoverError,
 } from './errors.js';
-export type { ClientState, DropReason, EndpointState, FailoverEvents, ReceivedPublish } from './events.js';
+export type {
+  ClientState,
+  DropReason,
+  EndpointState,
+  FailoverEvents,
+  PlannedMove,
+  ReceivedPublish,
+} from './events.js';
 export {
   type Action,
   type CoolRange,
@@ -54,8 +75,11 @@ export type {
 } from './options.js';
 export type {
   Database,
+  DatabaseDeletion,
+  DatabaseEntries,
   DatabaseKeys,
   DatabaseOperation,
+  DatabasePut,
   DatabaseRange,
   DatabaseSection,
 } from './platform/database.js';
@@ -71,5 +95,5 @@ export type {
 } from './platform/ports.js';
 export { type Rankable, type RankOptions, rank } from './selection/rank.js';
 export type { Selector } from './selection/selector.js';
-export type { ClientStatus, EndpointStatus, Explanation } from './status.js';
+export type { ClientStatus, EndpointStatus, Explanation, OutboxStatus } from './status.js';
 export type { Warning } from './warnings.js';

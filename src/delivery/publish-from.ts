@@ -3,8 +3,11 @@ import type { IClientPublishOptions, PacketCallback } from 'mqtt';
 
 /** One publish of a stream. */
 export interface Publication {
+  /** As for `publish`. */
   readonly topic: string;
+  /** As for `publish`. */
   readonly payload: string | Uint8Array;
+  /** As for `publish`; QoS 0 unless it says otherwise. */
   readonly options?: IClientPublishOptions;
 }
 
@@ -12,6 +15,12 @@ export interface Publication {
 export interface PublishFromOptions {
   /** Stops reading; what was read is delivered all the same. */
   readonly signal?: AbortSignal;
+}
+
+/** What `publishFrom` came to. */
+export interface Published {
+  /** How many publishes were delivered: all that the source gave. */
+  readonly delivered: number;
 }
 
 /** What a stream is published to. */

@@ -8,7 +8,10 @@ import type { Clock, Network, Random } from '../platform/ports.js';
 import type { Selector } from '../selection/selector.js';
 
 /** Names a part; `T` is what must be registered for it. Compare by identity. */
-export type PartToken<T> = symbol & { readonly __part?: T };
+export type PartToken<T> = symbol & {
+  /** Carries the type; never there. @internal */
+  readonly __part?: T;
+};
 
 function token<T>(description: string): PartToken<T> {
   return Symbol(description);
@@ -22,13 +25,21 @@ function token<T>(description: string): PartToken<T> {
  * ```
  */
 export const tokens = Object.freeze({
+  /** Time and timers. */
   clock: token<Clock>('clock'),
+  /** Chance, for jitter. */
   random: token<Random>('random'),
+  /** Opens transports. */
   network: token<Network>('network'),
+  /** Finds the endpoints. */
   resolver: token<Resolver>('resolver'),
+  /** Orders them for this client. */
   selector: token<Selector>('selector'),
+  /** Remembers who failed. */
   health: token<HealthBook>('health'),
+  /** Races transports to several endpoints. */
   dialer: token<Dialer>('dialer'),
+  /** Keeps what waits. */
   outbox: token<Outbox>('outbox'),
 });
 

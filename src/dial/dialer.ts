@@ -3,7 +3,9 @@ import type { DialTarget, Transport } from '../platform/ports.js';
 
 /** The winner of a dial. */
 export interface Dialed {
+  /** Who won. */
   readonly target: DialTarget;
+  /** Open, and nothing of MQTT was sent on it yet. */
   readonly transport: Transport;
 }
 

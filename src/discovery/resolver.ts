@@ -3,6 +3,7 @@ import type { Endpoint } from '../endpoint.js';
 
 /** An immutable snapshot of where the brokers are. */
 export interface EndpointSet {
+  /** Where the brokers are; ids are distinct. */
   readonly endpoints: readonly Endpoint[];
   /** Where the list came from, for people: `static`, `function`, … */
   readonly source: string;

@@ -10,7 +10,9 @@ import type { EndpointSet, Resolver } from './resolver.js';
 
 /** What `status().discovery` shows. */
 export interface DiscoveryStatus {
+  /** Kind of source that gave the list: `static`, `srv`, `registry`, …; `null` while there is none. */
   readonly source: string | null;
+  /** Version of the list as its source counts it, if it does. */
   readonly revision: string | null;
   /** Wall-clock milliseconds of the last successful answer. */
   readonly updatedAt: number | null;

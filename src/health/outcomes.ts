@@ -57,13 +57,17 @@ export type OutcomeKind =
 
 /** One way an attempt or a link can end. */
 export interface Outcome {
+  /** Where it was seen. */
   readonly kind: OutcomeKind;
+  /** The code as it came: a number of MQTT, WebSocket or HTTP, or the `code` of an error. */
   readonly code: number | string;
 }
 
 /** One row of the table. */
 export interface OutcomeRow extends Outcome {
+  /** What specifications call it. */
   readonly name: string;
+  /** What the client does about it. */
   readonly action: Action;
   /** Where the action needs a reason, or has a twist. */
   readonly note?: string;

@@ -1,40 +1,75 @@
 /** The part of `abstract-level` that the outbox needs. Any of its databases fits: it is described, not imported. */
 
-/** A change to a database. */
-export type DatabaseOperation =
-  | { readonly type: 'put'; readonly key: string; readonly value: Uint8Array }
-  | { readonly type: 'del'; readonly key: string };
+/** A change to a database: a key is written, or deleted. */
+export type DatabaseOperation = DatabasePut | DatabaseDeletion;
+
+/** Writes a value. */
+export interface DatabasePut {
+  readonly type: 'put';
+  /** Where it is written. */
+  readonly key: string;
+  /** What is written; replaces what was there. */
+  readonly value: Uint8Array;
+}
+
+/** Deletes a key; one that is not there is no failure. */
+export interface DatabaseDeletion {
+  readonly type: 'del';
+  /** What is deleted. */
+  readonly key: string;
+}
 
 /** Options of a range read. Both bounds are inclusive. */
 export interface DatabaseRange {
+  /** The first key that may come. */
   readonly gte: string;
+  /** The last key that may come. */
   readonly lte: string;
+  /** Entries at most. @defaultValue no limit */
   readonly limit?: number;
+  /** From the last to the first. @defaultValue false */
   readonly reverse?: boolean;
 }
 
 /** Keys in order, a block at a time; an empty block ends it. */
 export interface DatabaseKeys {
+  /** The next keys, `size` at most; none when there are no more. */
   nextv(size: number): Promise<string[]>;
+  /** Frees what the reading holds. */
   close(): Promise<void>;
+}
+
+/** Keys with their values. */
+export interface DatabaseEntries {
+  /** All of them, in order. */
+  all(): Promise<[string, Uint8Array][]>;
 }
 
 /** A part of a database with keys of its own. */
 export interface DatabaseSection {
+  /** Makes it usable; once it is, harmless. */
   open(): Promise<void>;
+  /** Ends its use; the database stays open. */
   close(): Promise<void>;
+  /** The value of a key, or `undefined`. */
   get(key: string): Promise<Uint8Array | undefined>;
   /** All operations or none; with `sync` it resolves when they are on the disk. */
   batch(operations: DatabaseOperation[], options: { sync: boolean }): Promise<void>;
+  /** The keys of a range, for reading in blocks. */
   keys(range: DatabaseRange): DatabaseKeys;
-  iterator(range: DatabaseRange): { all(): Promise<[string, Uint8Array][]> };
+  /** The entries of a range. */
+  iterator(range: DatabaseRange): DatabaseEntries;
 }
 
 /** A database, open or not yet. */
 export interface Database {
+  /** `open`, or anything else while it is not. */
   readonly status: string;
+  /** Opens it; rejects with the error of the database. */
   open(): Promise<void>;
+  /** Closes it. */
   close(): Promise<void>;
+  /** The section with that path; the client makes one for each client id. */
   sublevel(
     name: string[],
     options: { readonly keyEncoding: 'utf8'; readonly valueEncoding: 'view' },

@@ -12,6 +12,7 @@ import type { Page } from './page.js';
 declare const TIMER: unique symbol;
 /** An armed timer of a {@link Clock}; opaque. */
 export interface Timer {
+  /** Keeps other objects out. @internal */
   readonly [TIMER]?: never;
 }
 
@@ -42,8 +43,11 @@ export interface Random {
  * transports as they are and a browser WebSocket needs only a thin wrapper.
  */
 export interface Transport {
+  /** Sends bytes; `false` asks to wait for `drain` before the next ones. */
   write(chunk: Uint8Array | string, encoding?: BufferEncoding): boolean;
+  /** Holds what is written from now on, so that it leaves as one. */
   cork(): void;
+  /** Sends what {@link cork} held. */
   uncork(): void;
   /** Closes the sending side after what was written. */
   end(): unknown;
@@ -53,8 +57,11 @@ export interface Transport {
   readonly destroyed?: boolean;
   /** Hands every received chunk to `sink`, minding its back-pressure. */
   pipe(sink: TransportSink): unknown;
+  /** Bytes have arrived. */
   on(event: 'data', listener: (chunk: Uint8Array) => void): unknown;
+  /** Something went wrong; `close` follows. */
   on(event: 'error', listener: (error: Error) => void): unknown;
+  /** It is closed, takes bytes again, or the other side has ended. */
   on(event: 'close' | 'drain' | 'end', listener: () => void): unknown;
 }
 
@@ -63,6 +70,7 @@ export type TransportSink = NodeJS.WritableStream;
 
 /** One endpoint to connect to, with the options that hold for this attempt alone. */
 export interface DialTarget {
+  /** Whom to connect to. */
   readonly endpoint: Endpoint;
   /** MQTT.js options of the client with those of the endpoint laid over; a fresh object per attempt (C4). */
   readonly options: IClientOptions;
@@ -76,6 +84,7 @@ export interface DialTarget {
 export interface HostAddress {
   /** As text, without brackets. */
   readonly address: string;
+  /** IPv4 or IPv6. */
   readonly family: 4 | 6;
 }
 

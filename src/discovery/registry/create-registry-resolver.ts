@@ -8,15 +8,15 @@ import { type RegistryTarget, readTargets } from './target.js';
 
 /** Option group `discovery.registry`. */
 export interface RegistryOptions {
-  /** Headers of every request, or an async function that gives them. Never shown, never sent to another origin. */
+  /** Headers of every request, or an async function that gives them. Never shown, never sent to another origin. @defaultValue none */
   readonly headers?: RegistryHeaders;
   /**
    * Milliseconds between polls at most, at least 1000; the registry may ask for more frequent ones, down to 5000.
    *
-   * @defaultValue `discovery.refreshMs`; without that, what the registry says, or 30000
+   * @defaultValue `discovery.refreshMs`, or what the registry says, or 30000
    */
   readonly pollMs?: number;
-  /** True asks a document registry for an event stream; false forbids push also with Consul and etcd. @defaultValue Consul and etcd only */
+  /** True asks a document registry for an event stream; false forbids push also with Consul and etcd. @defaultValue only with Consul and etcd */
   readonly push?: boolean;
 }
 

@@ -1,7 +1,5 @@
-// npm run docs: writes docs/outcomes.md from the table that the client itself reads.
-import { writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { type Action, OUTCOMES, type OutcomeKind, type OutcomeRow } from '../src/health/outcomes.js';
+// docs/outcomes.md, from the table that the client itself reads.
+import { type Action, OUTCOMES, type OutcomeKind, type OutcomeRow } from '../../src/health/outcomes.js';
 
 const TITLES: Readonly<Record<OutcomeKind, string>> = {
   connack: 'CONNACK, MQTT 5',
@@ -73,6 +71,3 @@ export function outcomesPage(): string {
     ...sections,
   ].join('\n');
 }
-
-const page = fileURLToPath(new URL('../docs/outcomes.md', import.meta.url));
-if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(page, outcomesPage());

@@ -1,0 +1,28 @@
+// docs/api/README.md: the reference of every exported name, by TypeDoc from the docstrings. typedoc.json has the settings.
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Application, TypeDocReader } from 'typedoc';
+
+/** Where the rules are written that a docstring cites; readers of the reference do not have them. */
+const CITATION = /\s\((?:[A-Z]\d+(?:–\d+)?(?:, )?)+\)/g;
+
+/**
+ * The page as it should be.
+ *
+ * @throws when a name, or a member of one, has no docstring, or mentions a type that is not exported.
+ */
+export async function apiPage(): Promise<string> {
+  const out = await mkdtemp(join(tmpdir(), 'mqtt-failover-docs-'));
+  try {
+    const app = await Application.bootstrapWithPlugins({ out, logLevel: 'Warn' }, [new TypeDocReader()]);
+    const project = await app.convert();
+    if (project) app.validate(project);
+    if (!project || app.logger.hasErrors() || app.logger.hasWarnings())
+      throw new Error('The docstrings of the public names are not complete, see above');
+    await app.generateOutputs(project);
+    return (await readFile(join(out, 'README.md'), 'utf8')).replace(CITATION, '');
+  } finally {
+    await rm(out, { recursive: true, force: true });
+  }
+}
