@@ -27,6 +27,8 @@ export interface Link {
 }
 
 /** Reason code of a DISCONNECT that says why we leave. */
+/** Flags and code. */
+const CONNACK_BYTES = 2;
 const PACKET_TOO_LARGE = 0x95;
 
 /** What becomes of a connection; each is called at most once per {@link Session.open}. */
@@ -150,6 +152,10 @@ export class Session {
   /** MQTT.js received a packet and has not acted on it yet. */
   packetReceived(packet: Packet): void {
     this.#liveness?.packetReceived(packet);
+    if (lacksId(packet)) {
+      this.#malformed(`${packet.cmd.toUpperCase()} without a packet id`);
+      return;
+    }
     if (packet.cmd === 'connack') this.#connack(packet);
     else if (packet.cmd === 'disconnect') this.#disconnect(packet);
   }
@@ -187,14 +193,24 @@ export class Session {
     return false;
   }
 
+  #malformed(what: string): void {
+    const { endpoint } = this.#target as DialTarget;
+    this.fail(this.#linkError(endpoint, `it sent ${what}`, undefined, 'malformed'));
+  }
+
   #connack(packet: IConnackPacket): void {
     if (this.#phase !== 'connecting') return;
     const { endpoint } = this.#target as DialTarget;
-    const code = packet.reasonCode ?? packet.returnCode ?? 0;
+    const code = packet.reasonCode ?? packet.returnCode;
     this.#disarm();
+    if (code === undefined || (packet.length ?? CONNACK_BYTES) < CONNACK_BYTES) {
+      // Its bytes would be taken from the next packet, or MQTT.js would do nothing at all, for ever.
+      this.#malformed('CONNACK without a reason code');
+      return;
+    }
     if (packet.properties?.receiveMaximum === 0) {
       // Nothing of QoS 1 or 2 could ever be sent [MQTT-3.2.2-20].
-      this.fail(this.#linkError(endpoint, 'CONNACK with Receive Maximum 0', undefined, 'malformed'));
+      this.#malformed('CONNACK with Receive Maximum 0');
       return;
     }
     if (code !== 0) {
@@ -290,5 +306,25 @@ export class Session {
     this.#liveness = undefined;
     if (this.#connackTimer) this.#clock.clearTimeout(this.#connackTimer);
     this.#connackTimer = undefined;
+  }
+}
+
+/**
+ * Whether a packet that must have a packet id has none that can be. MQTT.js would answer it, and what mqtt-packet then
+ * writes throws inside the socket: two bytes from a broker would end the process.
+ */
+function lacksId(packet: Packet): boolean {
+  switch (packet.cmd) {
+    case 'puback':
+    case 'pubrec':
+    case 'pubrel':
+    case 'pubcomp':
+    case 'suback':
+    case 'unsuback':
+      return !((packet.messageId ?? 0) > 0);
+    case 'publish':
+      return packet.qos > 0 && !((packet.messageId ?? 0) > 0);
+    default:
+      return false;
   }
 }

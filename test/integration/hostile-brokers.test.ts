@@ -70,6 +70,8 @@ describe('a broker whose answer to CONNECT is', { concurrency: 4 }, () => {
     'half a CONNACK, then nothing': raw(0x20, 0x03, 0x00),
     nothing: () => true,
     'a CONNACK with reserved flags': raw(0x2f, 0x03, 0x00, 0x00, 0x00),
+    'a CONNACK without flags and code': raw(0x20, 0x00),
+    'half a CONNACK, its length said to be 0': raw(0x20, 0x00, 0x00),
     'a length of five bytes': raw(0x20, 0xff, 0xff, 0xff, 0xff, 0x7f),
     'a length of 256 MiB': raw(0x20, 0xff, 0xff, 0xff, 0x7f),
     'an unknown property': raw(0x20, 0x05, 0x00, 0x00, 0x02, 0x7f, 0x00),
@@ -142,6 +144,9 @@ describe('a connection over which the broker sends', { concurrency: 4 }, () => {
     'a DISCONNECT that is malformed': (connection) => connection.sendRaw(Uint8Array.of(0xe1, 0x00)),
     'a PUBLISH with QoS 3': (connection) =>
       connection.sendRaw(Uint8Array.of(0x36, 0x05, 0x00, 0x01, 0x74, 0x00, 0x01)),
+    'a PUBREL without a packet id': (connection) => connection.sendRaw(Uint8Array.of(0x62, 0x00)),
+    'a PUBLISH with QoS 2 and packet id 0': (connection) =>
+      connection.sendRaw(Uint8Array.of(0x34, 0x06, 0x00, 0x01, 0x74, 0x00, 0x00, 0x00)),
     'a topic alias that it never defined': (connection) =>
       connection.sendRaw(
         generate(
