@@ -268,7 +268,7 @@ function splitUrl(url: string, option: string): UrlParts {
   return {
     scheme,
     authorities: hosts.map((host) => host.trim()),
-    path: (match[4] ?? '').replace(/^\?/, '/?'),
+    path: match[4] ?? '',
     credentials: at < 0 ? {} : parseUserInfo(authority.slice(0, at), option),
   };
 }
@@ -426,7 +426,7 @@ function schemeFor(
 function pathOf({ path }: Partial<IClientOptions>, option: string): { path?: string } {
   if (path === undefined) return {};
   if (typeof path !== 'string') throw optionError(`${option}.path`, 'a string', path);
-  return { path: path.startsWith('/') ? path : `/${path}` };
+  return { path };
 }
 
 function omitPath({ path: _, ...rest }: Partial<IClientOptions>): Partial<IClientOptions> {

@@ -74,6 +74,7 @@ export interface EndpointInit {
   readonly scheme: Scheme;
   /** `host`, `host:port`, `[v6]` or `[v6]:port` as written. */
   readonly authority: string;
+  /** WebSocket path with query; a slash in front is added where it is missing. */
   readonly path?: string;
   readonly id?: string | undefined;
   readonly priority?: number | undefined;
@@ -98,11 +99,11 @@ export interface EndpointInit {
 export function createEndpoint(init: EndpointInit, option: string): Endpoint {
   const { host, port } = parseAuthority(init.authority, init.scheme, option);
   const isWebSocket = init.scheme === 'ws' || init.scheme === 'wss';
-  const path = isWebSocket ? init.path || '/' : '';
-  const shownHost = host.includes(':') ? `[${host}]` : host;
+  const path = isWebSocket ? absolutePath(init.path ?? '') : '';
+  const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`;
   return Object.freeze({
-    id: init.id ?? `${shownHost}:${port}`,
-    url: `${init.scheme}://${shownHost}:${port}${path.replace(/\?.*/, '')}`,
+    id: init.id ?? authority,
+    url: `${init.scheme}://${authority}${path.replace(/\?.*/, '')}`,
     scheme: init.scheme,
     host,
     port,
@@ -116,6 +117,17 @@ export function createEndpoint(init: EndpointInit, option: string): Endpoint {
     origin: init.origin ?? 'static',
     options: Object.freeze({ ...init.options }),
   });
+}
+
+/** The URL to dial: {@link Endpoint.url} with the query, which may carry a token. Not for people. */
+export function urlToDial({ url, path }: Endpoint): string {
+  const query = path.indexOf('?');
+  return query < 0 ? url : url + path.slice(query);
+}
+
+/** Without its slash a path would run into the host, and `@` or `.` in it name another. */
+function absolutePath(path: string): string {
+  return path.startsWith('/') ? path : `/${path}`;
 }
 
 function parseAuthority(authority: string, scheme: Scheme, option: string): { host: string; port: number } {
@@ -138,7 +150,8 @@ function normaliseHost(host: string, option: string): string {
     throw optionError(option, 'a valid host name or IP address', host, { cause });
   }
   const bare = parsed.replace(/^\[|\]$/g, '').replace(/\.$/, '');
-  if (bare === '' || bare.length > 253) throw optionError(option, 'a valid host name or IP address', host);
+  if (bare === '' || bare.endsWith('.') || bare.length > 253)
+    throw optionError(option, 'a valid host name or IP address', host);
   return bare;
 }
 

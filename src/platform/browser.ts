@@ -1,7 +1,7 @@
 /** A page's or worker's clock, chance and WebSockets. */
 import { EventEmitter } from 'eventemitter3';
 import type { IClientOptions } from 'mqtt';
-import type { Endpoint } from '../endpoint.js';
+import { type Endpoint, urlToDial } from '../endpoint.js';
 import { browserDatabases } from './browser-databases.js';
 import { browserPage } from './browser-page.js';
 import type {
@@ -172,10 +172,10 @@ class BrowserNetwork implements Network {
   }
 }
 
-function createWebSocket({ url, path }: Endpoint, options: IClientOptions): WebSocket {
+function createWebSocket(endpoint: Endpoint, options: IClientOptions): WebSocket {
   const { protocolId, protocolVersion, transformWsUrl, createWebsocket } = options;
   const subprotocol = protocolId === 'MQIsdp' && protocolVersion === 3 ? 'mqttv3.1' : 'mqtt';
-  const plain = url.replace(/^(\w+:\/\/[^/]+).*/, `$1${path}`);
+  const plain = urlToDial(endpoint);
   const target = transformWsUrl ? transformWsUrl(plain, options, undefined as never) : plain;
   return createWebsocket
     ? createWebsocket(target, [subprotocol], options)

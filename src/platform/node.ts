@@ -4,7 +4,7 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import type { IClientOptions } from 'mqtt';
 import { createWebSocketStream, WebSocket, type ClientOptions as WebSocketOptions } from 'ws';
-import type { Endpoint } from '../endpoint.js';
+import { type Endpoint, urlToDial } from '../endpoint.js';
 import { addressScope } from './node-address-scope.js';
 import { addressesOf, pick, pinned, SOCKET_OPTIONS, type SocketOptions } from './node-addresses.js';
 import { nodeDatabases } from './node-databases.js';
@@ -181,18 +181,14 @@ function openWebSocket(
   });
 }
 
-function createWebSocket(
-  { url, path, scheme }: Endpoint,
-  options: IClientOptions,
-  at: SocketOptions,
-): WebSocket {
+function createWebSocket(endpoint: Endpoint, options: IClientOptions, at: SocketOptions): WebSocket {
   const { protocolId, protocolVersion, wsOptions, transformWsUrl, createWebsocket } = options;
   const subprotocol = protocolId === 'MQIsdp' && protocolVersion === 3 ? 'mqttv3.1' : 'mqtt';
-  const plain = url.replace(/^(\w+:\/\/[^/]+).*/, `$1${path}`);
+  const plain = urlToDial(endpoint);
   const target = transformWsUrl ? transformWsUrl(plain, options, undefined as never) : plain;
   if (createWebsocket)
     return createWebsocket(target, [subprotocol], { ...options, wsOptions: wsOptions ?? {} });
-  const tls = scheme === 'wss' ? pick(options, WSS_OPTIONS) : {};
+  const tls = endpoint.scheme === 'wss' ? pick(options, WSS_OPTIONS) : {};
   return new WebSocket(target, [subprotocol], { ...tls, ...wsOptions, ...at } as WebSocketOptions);
 }
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { createEndpoint, type Scheme, toScheme } from '../../src/endpoint.js';
+import { createEndpoint, type Scheme, toScheme, urlToDial } from '../../src/endpoint.js';
 import { isFailoverError } from '../../src/errors.js';
 
 const idOf = (authority: string, scheme: Scheme = 'mqtt') =>
@@ -47,6 +47,20 @@ describe('createEndpoint', () => {
     assert.deepEqual(of('mqtt', '/ignored'), ['', 'mqtt://h:1883']);
   });
 
+  test('dials its own host, whatever the path is', () => {
+    for (const [path, dialed] of Object.entries({
+      '/$default/mqtt?x=$1&y=$&': 'wss://h:443/$default/mqtt?x=$1&y=$&',
+      '@evil.example/x': 'wss://h:443/@evil.example/x',
+      '.evil.example': 'wss://h:443/.evil.example',
+      '?token=x': 'wss://h:443/?token=x',
+      '': 'wss://h:443/',
+    })) {
+      const endpoint = createEndpoint({ scheme: 'wss', authority: 'h', path }, 'x');
+      assert.equal(urlToDial(endpoint), dialed);
+      assert.equal(new URL(endpoint.url).host, 'h');
+    }
+  });
+
   test('strips the brackets of IPv6 from the host, not from the URL', () => {
     const { host, port, url } = createEndpoint({ scheme: 'mqtts', authority: '[FE80::1]:99' }, 'x');
     assert.deepEqual({ host, port, url }, { host: 'fe80::1', port: 99, url: 'mqtts://[fe80::1]:99' });
@@ -74,6 +88,7 @@ describe('createEndpoint', () => {
       '[zz]',
       'a b',
       '.',
+      'a..',
       '[::1]x',
     ];
     for (const authority of wrong) {

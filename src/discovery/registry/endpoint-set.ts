@@ -60,8 +60,7 @@ function firstUsable(
     const scheme = toScheme(name);
     if (!scheme || !schemes.has(scheme)) continue;
     try {
-      const address = { scheme, authority, path: path.replace(/^\?/, '/?') };
-      return createEndpoint({ ...place, ...address, origin }, 'urls');
+      return createEndpoint({ ...place, scheme, authority, path, origin }, 'urls');
     } catch {
       // Not a host and port: as good as no URL.
     }
