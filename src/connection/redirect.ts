@@ -44,7 +44,8 @@ export function parseServerReference(text: string | undefined): readonly Referen
     const host = (match?.[1] ?? match?.[2])?.toLowerCase().replace(/\.$/, '');
     // Some brokers send the word for a reference that they do not have.
     if (!host || host === 'undefined') return [];
-    return [{ host, port: match?.[3] === undefined ? undefined : Number(match[3]) }];
+    const port = match?.[3] === undefined ? undefined : Number(match[3]);
+    return port === undefined || (port >= 1 && port <= 65_535) ? [{ host, port }] : [];
   });
 }
 

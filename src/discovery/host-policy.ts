@@ -58,7 +58,11 @@ function bare(host: string): string {
   return host.toLowerCase().replace(/\.$/, '');
 }
 
+/** In characters as written, which may be several to one of A-labels. */
+const MAX_HOST_LENGTH = 1_024;
+
 function asHost(text: string): string | undefined {
+  if (text.length > MAX_HOST_LENGTH) return undefined;
   if (/[\s/?#@*\\]/.test(text) || /:\d*$/.test(text.replace(/\[.*\]/, ''))) return undefined;
   try {
     return bare(new URL(`http://${text}`).hostname.replace(/^\[|\]$/g, '')) || undefined;

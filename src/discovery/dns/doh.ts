@@ -16,6 +16,8 @@ const TIMEOUT_MS = 5_000;
 const MAX_BODY_BYTES = 64 * 1024;
 /** Characters of a URL that every server and proxy takes. */
 const MAX_GET_URL = 2_048;
+/** Characters of another media type that an error quotes. */
+const SHOWN_TYPE = 80;
 const MEDIA_TYPE = 'application/dns-message';
 
 /**
@@ -43,7 +45,7 @@ export class DohResolver {
     const query = encodeQuery(0, name, false);
     // The decoder loads while the question is under way.
     const [response, decode] = await Promise.all([this.#send(query, signal), loadDecoder()]);
-    const body = await readBody(response, origin);
+    const body = await readBody(response, origin, signal);
     if (compareReply(query, body) === 'no')
       throw new DnsFailure('malformed', `${origin} answered another question`);
     const message = decode(body);
@@ -81,23 +83,34 @@ export class DohResolver {
     }
     const type = response.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase();
     if (response.ok && type === MEDIA_TYPE) return response;
-    await response.body?.cancel();
-    const what = response.ok ? `content type ${JSON.stringify(type ?? 'none')}` : `status ${response.status}`;
+    discard(response.body);
+    const what = response.ok
+      ? `content type ${JSON.stringify(type?.slice(0, SHOWN_TYPE) ?? 'none')}`
+      : `status ${response.status}`;
     throw new DnsFailure('doh-http', `${url.origin} answered with HTTP ${what}`);
   }
 }
 
 /** The whole body, unless it is longer than a DNS message can be. */
-async function readBody({ body }: Response, origin: string): Promise<Uint8Array> {
+async function readBody({ body }: Response, origin: string, signal: AbortSignal): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   const reader = body?.getReader();
+  const read = async () => {
+    try {
+      return await reader?.read();
+    } catch (cause) {
+      signal.throwIfAborted();
+      // The platform's words, such as "terminated", name nobody.
+      throw new DnsFailure('network', `${origin} broke off its answer`, { cause });
+    }
+  };
   for (;;) {
-    const { done, value } = (await reader?.read()) ?? { done: true };
+    const { done, value } = (await read()) ?? { done: true };
     if (done || !value) break;
     length += value.length;
     if (length > MAX_BODY_BYTES) {
-      await reader?.cancel();
+      discard(reader);
       throw new DnsFailure('doh-too-large', `${origin} answered with more than ${MAX_BODY_BYTES} bytes`);
     }
     chunks.push(value);
@@ -109,6 +122,11 @@ async function readBody({ body }: Response, origin: string): Promise<Uint8Array>
     at += chunk.length;
   }
   return bytes;
+}
+
+/** What nobody reads any more frees its connection; whether the peer minds is of no interest. */
+function discard(body: Pick<ReadableStream, 'cancel'> | null | undefined): void {
+  body?.cancel().catch(() => {});
 }
 
 /** Milliseconds that the answer spent in caches of HTTP (RFC 8484 §5.1). */

@@ -3,6 +3,8 @@ import { optionError } from '../../errors.js';
 import type { DnsServer } from '../../platform/ports.js';
 
 const DNS_PORT = 53;
+/** A host name of 253 characters with brackets, zone and port. */
+const MAX_LENGTH = 300;
 /** `[v6]` or `[v6]:port`, a bare IPv6 address, `host` or `host:port`; IPv6 may have a zone. */
 const FORM = /^(?:\[([^\]]+)\]|([^:[\]]*:[^[\]]*:[^[\]]*)|([\w.-]+))(?::(\d{1,5}))?$/;
 
@@ -13,7 +15,8 @@ const FORM = /^(?:\[([^\]]+)\]|([^:[\]]*:[^[\]]*:[^[\]]*)|([\w.-]+))(?::(\d{1,5}
  * @throws {@link FailoverError} `ERR_OPTION`.
  */
 export function parseDnsServer(text: string, option: string): DnsServer {
-  const [, bracketed, bare, name, digits] = FORM.exec(text) ?? [];
+  // Matching costs the square of the length.
+  const [, bracketed, bare, name, digits] = text.length > MAX_LENGTH ? [] : (FORM.exec(text) ?? []);
   const v6 = bracketed ?? bare;
   const port = Number(digits ?? DNS_PORT);
   if ((v6 === undefined ? !name : !isIPv6(v6)) || port < 1 || port > 65_535) {

@@ -108,6 +108,16 @@ describe('an answer over HTTPS', () => {
       'doh-http',
       /content type "text\/html"$/,
     ],
+    'has a content type of 16 KiB': [
+      answering(found, { 'content-type': 'x'.repeat(16_000) }),
+      'doh-http',
+      /content type "x{80}"$/,
+    ],
+    'breaks off': [
+      world(() => new Response(broken(), { headers: TYPE })),
+      'network',
+      /^https:\/\/dns\.test broke off its answer$/,
+    ],
     'has no content type': [world(() => new Response(new Uint8Array(9))), 'doh-http', /content type "none"$/],
     'is SERVFAIL': [answering({ rcode: 2 }), 'rcode', /answered SERVFAIL$/],
     'is to another question': [answering({ question: { name: 'x' } }), 'malformed', /another question$/],
@@ -158,6 +168,11 @@ describe('an answer over HTTPS', () => {
     assert.deepEqual([requests[0]?.init.signal?.aborted, clock.pending], [true, 0]);
   });
 });
+
+/** As `fetch` gives a body whose connection was reset. */
+function broken(): ReadableStream<Uint8Array> {
+  return new ReadableStream({ pull: (controller) => controller.error(new TypeError('terminated')) });
+}
 
 function endless(): ReadableStream<Uint8Array> {
   return new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(8_192)) });
