@@ -7,7 +7,7 @@
  */
 import type { IClientPublishOptions } from 'mqtt';
 import { FailoverError } from '../../errors.js';
-import type { Message } from '../message.js';
+import { type Message, publishProblem, utf8Length } from '../message.js';
 import { crc32 } from './crc32.js';
 
 type Properties = NonNullable<IClientPublishOptions['properties']>;
@@ -79,13 +79,12 @@ export function decodeBody(body: Uint8Array): RecordContent {
     const topic = decoder.decode(body.subarray(HEADER_BYTES, topicEnd));
     const json = decoder.decode(body.subarray(topicEnd + 4, propertiesEnd));
     const properties = json === '' ? undefined : fromJson(JSON.parse(json));
-    return {
-      topic,
-      // A copy: MQTT.js clones the buffer behind a view as a whole.
-      payload: body.slice(propertiesEnd),
-      options: { qos, retain: (flags & RETAIN) !== 0, ...(properties ? { properties } : {}) },
-      time,
-    };
+    const options = { qos, retain: (flags & RETAIN) !== 0, ...(properties ? { properties } : {}) } as const;
+    // A copy: MQTT.js clones the buffer behind a view as a whole.
+    const payload = body.slice(propertiesEnd);
+    const problem = publishProblem(topic, payload, options);
+    if (problem) throw problem;
+    return { topic, payload, options, time };
   } catch (cause) {
     throw unreadable('it is no message', cause);
   }
@@ -123,22 +122,46 @@ function toJson({ correlationData, topicAlias: _, ...rest }: Properties): object
   return { ...rest, correlationData: [...correlationData] };
 }
 
-/** Takes known names only, so that nothing reaches MQTT.js that `publish` would not have given it. */
+/** Takes known names only, with values of their kind: nothing reaches MQTT.js that could end its connection. */
 function fromJson(value: unknown): Properties {
-  const source = value as Properties & { correlationData?: number[] };
-  const properties: Properties = {};
-  const { correlationData, userProperties } = source;
-  for (const name of NAMES)
-    if (source[name] !== undefined) Object.assign(properties, { [name]: source[name] });
-  if (correlationData) properties.correlationData = Uint8Array.from(correlationData) as Buffer;
-  if (userProperties) properties.userProperties = { ...userProperties };
+  if (!isRecord(value)) throw new Error('its properties are no object');
+  const properties: Record<string, unknown> = {};
+  for (const [name, isValid] of Object.entries(PROPERTIES)) {
+    const given = value[name];
+    if (given === undefined) continue;
+    if (!isValid(given)) throw new Error(`its property ${name} is not what it should be`);
+    properties[name] = name === 'correlationData' ? Uint8Array.from(given as number[]) : given;
+  }
   return properties;
 }
 
-const NAMES = [
-  'payloadFormatIndicator',
-  'messageExpiryInterval',
-  'responseTopic',
-  'subscriptionIdentifier',
-  'contentType',
-] as const;
+/** Bytes of the longest text, and of the longest binary data [MQTT 5.0 §1.5.4, §1.5.6]. */
+const MAX_LENGTH = 65_535;
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const isWithin =
+  (min: number, max: number) =>
+  (value: unknown): boolean =>
+    typeof value === 'number' && value >= min && value <= max;
+const isByte = (value: unknown): boolean => Number.isInteger(value) && isWithin(0, 255)(value);
+const isText = (value: unknown): boolean =>
+  typeof value === 'string' && value.length <= MAX_LENGTH && utf8Length(value) <= MAX_LENGTH;
+/** What MQTT.js makes a text of. */
+const isPlain = (value: unknown): boolean =>
+  isText(value) || typeof value === 'number' || typeof value === 'boolean';
+
+/** The properties of PUBLISH that are kept [MQTT 5.0 §3.3.2.3]. */
+const PROPERTIES: Readonly<Record<string, (value: unknown) => boolean>> = {
+  payloadFormatIndicator: (value) => typeof value === 'boolean',
+  messageExpiryInterval: isWithin(0, 0xffff_ffff),
+  responseTopic: isText,
+  subscriptionIdentifier: isWithin(0, 268_435_455),
+  contentType: isText,
+  correlationData: (value) => Array.isArray(value) && value.length <= MAX_LENGTH && value.every(isByte),
+  userProperties: (value) =>
+    isRecord(value) &&
+    Object.entries(value).every(
+      ([name, given]) => isText(name) && (Array.isArray(given) ? given.every(isPlain) : isPlain(given)),
+    ),
+};

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { crc32 as nodeCrc32 } from 'node:zlib';
 import fc from 'fast-check';
 import type { IClientPublishOptions } from 'mqtt';
-import { createMessage } from '../../../../src/delivery/message.js';
+import { createMessage, publishProblem } from '../../../../src/delivery/message.js';
 import { crc32 } from '../../../../src/delivery/store/crc32.js';
 import { parseRecordKey, recordKey } from '../../../../src/delivery/store/keys.js';
 import { decodeBody, encodeBody, frame, unframe } from '../../../../src/delivery/store/record.js';
@@ -24,7 +24,9 @@ describe('a record', () => {
   test('brings any message back', () => {
     fc.assert(
       fc.property(
-        fc.string({ unit: 'grapheme', maxLength: 50 }),
+        fc
+          .string({ unit: 'grapheme', minLength: 1, maxLength: 50 })
+          .filter((topic) => publishProblem(topic, '', {}) === undefined),
         fc.uint8Array({ maxLength: 300 }),
         fc.constantFrom(1 as const, 2 as const),
         fc.boolean(),
@@ -63,6 +65,26 @@ describe('a record', () => {
         }
       }),
     );
+  });
+
+  test('is refused when it holds what no publish could have written', () => {
+    const body = (topic: string, properties: object) =>
+      encodeBody(
+        createMessage(topic, '', { qos: 1, properties } as IClientPublishOptions, () => {}, 0),
+        TIME,
+      );
+    for (const [topic, properties] of [
+      ['a/#', {}],
+      ['', {}],
+      ['a', { messageExpiryInterval: 'soon' }],
+      ['a', { contentType: {} }],
+      ['a', { contentType: 'x'.repeat(65_536) }],
+      ['a', { correlationData: [256] }],
+      ['a', { userProperties: { a: {} } }],
+      ['a', { userProperties: 'a' }],
+      ['a', { payloadFormatIndicator: 1 }],
+    ] as const)
+      assert.throws(() => decodeBody(body(topic, properties)), { code: 'ERR_STORE' });
   });
 
   test('does not reach the prototype of anything', () => {
