@@ -12,6 +12,7 @@ import type {
   IConnackPacket,
   ISubscriptionMap,
 } from 'mqtt';
+import * as v from 'valibot';
 import { FailoverError, type FailoverErrorCode } from '../errors.js';
 import type { ClientStatus } from '../status.js';
 
@@ -78,11 +79,52 @@ export type TabMessage = Body & { readonly from: string; readonly to?: string };
 /** A {@link TabMessage} before the sender is added. */
 export type Outgoing = Body & { readonly to?: string };
 
-/** Reads what came over the channel; `undefined` if it is nothing of ours. */
+const record = v.custom<object>(
+  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+);
+const address = { from: v.string(), to: v.optional(v.string()) };
+const bytes = v.instance(Uint8Array);
+const topics = v.union([
+  v.array(v.string()),
+  v.record(v.string(), v.union([v.object({ qos: v.picklist([0, 1, 2]) }), v.boolean()])),
+]);
+const options = v.optional(record);
+const wireError = v.object({ name: v.string(), message: v.string() });
+const grants = v.nullish(v.array(v.object({ topic: v.string(), qos: v.number() })));
+/** Numbers of requests and terms: both are counted up. */
+const count = v.pipe(v.number(), v.safeInteger());
+
+const REQUEST = v.variant('kind', [
+  v.object({
+    kind: v.literal('publish'),
+    topic: v.string(),
+    payload: v.union([v.string(), bytes]),
+    options: v.object({ properties: v.optional(v.object({ correlationData: v.optional(bytes) })) }),
+  }),
+  v.object({ kind: v.literal('subscribe'), topics, options }),
+  v.object({ kind: v.literal('unsubscribe'), topics: v.array(v.string()), options }),
+  v.object({
+    kind: v.literal('call'),
+    method: v.picklist(['moveTo', 'rebalance', 'reconnect']),
+    id: v.optional(v.string()),
+  }),
+]);
+
+/** What the receivers of a {@link TabMessage} rely on. */
+const MESSAGE = v.variant('kind', [
+  v.object({ kind: v.picklist(['ask', 'bye', 'leave']), ...address }),
+  v.object({ kind: v.literal('lead'), ...address, term: count, status: record, connack: v.optional(record) }),
+  v.object({ kind: v.literal('join'), ...address, filters: v.array(v.object({ topics, options })) }),
+  v.object({ kind: v.literal('request'), ...address, n: count, request: REQUEST }),
+  v.object({ kind: v.literal('declined'), ...address, n: count }),
+  v.object({ kind: v.literal('settled'), ...address, n: count, error: v.optional(wireError), value: grants }),
+  v.object({ kind: v.literal('message'), ...address, topic: v.string(), payload: bytes, packet: record }),
+  v.object({ kind: v.literal('event'), ...address, name: v.string(), payload: record }),
+]);
+
+/** Reads what came over the channel, as it is; `undefined` if it is nothing of ours, or of another version. */
 export function readMessage(value: unknown): TabMessage | undefined {
-  if (typeof value !== 'object' || value === null) return undefined;
-  const { kind, from } = value as Partial<TabMessage>;
-  return typeof kind === 'string' && typeof from === 'string' ? (value as TabMessage) : undefined;
+  return v.is(MESSAGE, value) ? (value as TabMessage) : undefined;
 }
 
 /** An error as structured cloning keeps it: fields of its own would be lost. */

@@ -265,8 +265,9 @@ export class Relay {
 
   #event(name: string, packed: object): void {
     const payload = unpackPayload(packed);
-    if (name === 'error') this.#deps.core.emitError((payload as { error: Error }).error);
-    else this.#deps.events.emit(name as keyof FailoverEvents, payload as never);
+    const { error } = payload as { error?: unknown };
+    if (name !== 'error') this.#deps.events.emit(name as keyof FailoverEvents, payload as never);
+    else if (error instanceof Error) this.#deps.core.emitError(error);
   }
 }
 
