@@ -10,6 +10,7 @@ import { after, before, describe, test } from 'node:test';
 import { type ClientState, isFailoverError } from '../../../src/index.js';
 import { expectNoNewHandles, type HandleSnapshot, openHandles } from '../../support/handles.js';
 import { type Change, Life } from '../fakes/random-life.js';
+import { rest } from '../fakes/virtual-client.js';
 
 const LIVES = 200;
 const EVENTS_PER_LIFE = 500;
@@ -174,7 +175,7 @@ async function live(seed: number): Promise<Model> {
     });
   } finally {
     life.client.end(true);
-    await life.rest();
+    await rest();
   }
   return model;
 }

@@ -7,11 +7,12 @@
  */
 
 import type { ClientState } from '../../../src/events.js';
-import { connect, type FailoverClient, type FailoverEvents, OUTCOMES, tokens } from '../../../src/index.js';
+import { type FailoverClient, type FailoverEvents, OUTCOMES } from '../../../src/index.js';
 import { SeededRandom } from '../../support/seeded-random.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
 import { type Conduct, MemoryNetwork, type MemoryTransport, WELL } from './memory-network.js';
-import { OwnedClock } from './owned-clock.js';
+import type { OwnedClock } from './owned-clock.js';
+import { rest, virtualClient } from './virtual-client.js';
 
 /** The nodes there are; a list has some of them. */
 const NODES = ['a', 'b', 'c', 'd', 'e'] as const;
@@ -32,7 +33,7 @@ type Listing = readonly string[] | 'fails' | 'hangs';
 export class Life {
   readonly clock = new VirtualClock();
   /** The client's view of {@link clock}. */
-  readonly own = new OwnedClock(this.clock);
+  readonly own: OwnedClock;
   readonly network: MemoryNetwork;
   readonly client: FailoverClient;
   readonly protocolVersion: 4 | 5;
@@ -58,22 +59,18 @@ export class Life {
     this.protocolVersion = this.#chance(0.5) ? 5 : 4;
     this.clean = this.#chance(0.7);
     if (this.#chance(0.1)) this.#listing = 'fails';
-    const { own, network } = this;
-    this.client = connect(() => this.#resolve(), {
+    const world = { clock: this.clock, random: this.#random, network: this.network };
+    const { client, own } = virtualClient(() => this.#resolve(), world, {
       clientId: `client-${seed}`,
       protocolVersion: this.protocolVersion,
       clean: this.clean,
       // MQTT.js's way of saying: never again.
       ...(this.#chance(0.1) ? { reconnectPeriod: 0 } : {}),
-      timerVariant: own.intervals(),
       discovery: { refreshMs: 20_000 },
       failback: { healthyMs: 20_000, windowMs: 10_000, dwellMs: 30_000 },
-      overrides: (container) => {
-        container.register(tokens.clock, { useValue: own });
-        container.register(tokens.random, { useValue: this.#random });
-        container.register(tokens.network, { useValue: network });
-      },
     });
+    this.client = client;
+    this.own = own;
     this.client.on('state', (change) => {
       this.note(`${change.from} → ${change.to}: ${change.reason}`);
       onState(change, this);
@@ -111,13 +108,8 @@ export class Life {
 
   /** Lets `ms` pass, with all that Node does between two timers. */
   async pass(ms: number): Promise<void> {
-    await this.clock.advance(ms, () => this.rest(1));
-    await this.rest();
-  }
-
-  /** Lets everything happen that needs no time. */
-  async rest(turns = 3): Promise<void> {
-    for (let turn = 0; turn < turns; turn += 1) await new Promise<void>((resolve) => setImmediate(resolve));
+    await this.clock.advance(ms, () => rest(1));
+    await rest();
   }
 
   /** From now on all is well; what was unfit has a new entry in the list. */

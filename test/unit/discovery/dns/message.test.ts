@@ -7,12 +7,9 @@ import { type DecodeMessage, loadDecoder } from '../../../../src/discovery/dns/d
 import { DnsFailure } from '../../../../src/discovery/dns/dns-failure.js';
 import { compareReply, encodeQuery, scanMessage } from '../../../../src/discovery/dns/message.js';
 import { cname, encodeReply, readQuery, soa, srv } from '../../../support/dns-messages.js';
-import { SeededRandom } from '../../../support/seeded-random.js';
 
 const NAME = '_mqtt._tcp.example.test';
 const query = encodeQuery(0x1234, NAME, true);
-/** The same messages on every run; 10^6 by hand: FUZZ_MESSAGES=1000000. */
-const FUZZ_MESSAGES = Number(process.env.FUZZ_MESSAGES ?? 20_000);
 
 let decode: DecodeMessage;
 before(async () => {
@@ -190,45 +187,6 @@ describe('an unsound reply (R34)', () => {
     assert.throws(() => scanMessage(new Uint8Array(65_536)), malformed);
   });
 
-  test('is refused with our error and nothing else, however it was damaged, in bounded time and memory', () => {
-    const random = new SeededRandom(7);
-    const pick = (limit: number) => Math.floor(random.next() * limit);
-    const seeds = [
-      encodeReply(query, {
-        answers: [cname(NAME, 'b.test'), srv('b.test', 'c.test'), srv('b.test', 'd.test')],
-      }),
-      encodeReply(query, { rcode: 3, authorities: [soa('example.test', 9, 9)] }),
-      encodeReply(query, {
-        answers: [{ type: 'TXT', name: NAME, data: ['x', 'y'] }, srv(NAME, 'e.test')],
-        additionals: [{ type: 'OPT', name: '.', udpPayloadSize: 9, flags: 0, options: [] } as never],
-      }),
-      new Uint8Array(64),
-    ];
-    const heapBefore = settledHeap();
-    let slowest = 0;
-    let sound = 0;
-    for (let n = 0; n < FUZZ_MESSAGES; n += 1) {
-      const message = Uint8Array.from(seeds[n % seeds.length] as Uint8Array);
-      for (let damage = pick(6); damage >= 0; damage -= 1)
-        message[pick(message.length)] = random.next() < 0.3 ? 0xc0 | pick(4) : pick(256);
-      const cut = random.next() < 0.2 ? message.subarray(0, pick(message.length + 1)) : message;
-      const startedAt = performance.now();
-      try {
-        decode(cut);
-        sound += 1;
-      } catch (error) {
-        if (!malformed(error)) assert.fail(`${error} for ${Buffer.from(cut).toString('hex')}`);
-      }
-      // A machine that was busy elsewhere is not busy three times in a row.
-      if (performance.now() - startedAt > slowest) slowest = Math.max(slowest, fastestOf(3, cut));
-    }
-    const grownMiB = (settledHeap() - heapBefore) / 2 ** 20;
-    if (process.env.FUZZ_MESSAGES) console.log({ FUZZ_MESSAGES, sound, slowest, grownMiB });
-    assert.ok(sound > FUZZ_MESSAGES / 100, `${sound} sound ones: the damage is too great to test anything`);
-    assert.ok(slowest < 50, `one message took ${slowest} ms`);
-    assert.ok(grownMiB < 16, `the heap grew by ${grownMiB} MiB`);
-  });
-
   test('is told from a sound one for any bytes at all', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 600 }), (message) => {
@@ -241,22 +199,3 @@ describe('an unsound reply (R34)', () => {
     );
   });
 });
-
-/** Milliseconds. */
-function fastestOf(times: number, message: Uint8Array): number {
-  const took = Array.from({ length: times }, () => {
-    const startedAt = performance.now();
-    try {
-      decode(message);
-    } catch {
-      // What it is was seen before.
-    }
-    return performance.now() - startedAt;
-  });
-  return Math.min(...took);
-}
-
-function settledHeap(): number {
-  globalThis.gc?.();
-  return process.memoryUsage().heapUsed;
-}

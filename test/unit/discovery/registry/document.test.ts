@@ -6,10 +6,8 @@ import fc from 'fast-check';
 import { readDocument } from '../../../../src/discovery/registry/document.js';
 import { toEndpointSet } from '../../../../src/discovery/registry/endpoint-set.js';
 import { parseJson } from '../../../../src/discovery/registry/json.js';
-import { recognise } from '../../../../src/discovery/registry/mappings/recognise.js';
 import type { Scheme } from '../../../../src/endpoint.js';
 import { rank } from '../../../../src/selection/rank.js';
-import { SeededRandom } from '../../../support/seeded-random.js';
 import { documentOf } from '../../fakes/registry-world.js';
 
 const ALL: ReadonlySet<Scheme> = new Set(['mqtt', 'mqtts', 'ws', 'wss']);
@@ -306,54 +304,4 @@ describe('docs/registry.schema.json', () => {
   test('is valid for the documented example', () => {
     assert.ok(conforms(schema, EXAMPLE, schema) && accepted(EXAMPLE));
   });
-});
-
-test('mutated documents never throw anything but a plain refusal, and pollute nothing', () => {
-  const random = new SeededRandom(7);
-  const golden = ['consul', 'etcd', 'kubernetes', 'emqx', 'eureka', 'envoy'].map((name) =>
-    readFileSync(new URL(`../../../golden/registry/${name}.json`, import.meta.url), 'utf8'),
-  );
-  const seeds = [JSON.stringify(EXAMPLE), ...golden.map((text) => JSON.stringify(JSON.parse(text)))];
-  const tokens = [
-    'null',
-    '{}',
-    '[]',
-    '"__proto__"',
-    '1e999',
-    '-1',
-    '"x"',
-    'true',
-    ',',
-    '"',
-    '\\',
-    '{"constructor":{}}',
-  ];
-  const rounds = Number(process.env.FUZZ_ROUNDS ?? 6_000);
-  const before = Object.getOwnPropertyNames(Object.prototype).join();
-  for (let round = 0; round < rounds; round++) {
-    let text = seeds[Math.floor(random.next() * seeds.length)]!;
-    for (let edits = 1 + random.next() * 3; edits > 0; edits--) {
-      const at = Math.floor(random.next() * text.length);
-      // Either a token in the place of a value, so that it stays JSON, or anything anywhere.
-      const end = text.slice(at).search(/[,}\]]/);
-      const token = tokens[Math.floor(random.next() * tokens.length)]!;
-      const colon = text.lastIndexOf(':', at);
-      text =
-        random.next() < 0.8 && colon >= 0 && end >= 0
-          ? text.slice(0, colon + 1) + token + text.slice(at + end)
-          : text.slice(0, at) + token + text.slice(at + Math.floor(random.next() * 3));
-    }
-    try {
-      const { document } = recognise(parseJson(text), {});
-      const { endpoints } = setOf(document, ALL);
-      assert.ok(endpoints.length <= 1_000);
-    } catch (error) {
-      assert.ok(
-        error instanceof Error && !(error instanceof TypeError) && !(error instanceof RangeError),
-        `${error}: ${text}`,
-      );
-      assert.ok(error.message.length < 1_000, 'the message is bounded');
-    }
-  }
-  assert.equal(Object.getOwnPropertyNames(Object.prototype).join(), before);
 });
