@@ -33,10 +33,10 @@ export type {
   CredentialsProvider,
 } from './dial/credentials.js';
 export type { Dialed, Dialer, DialFailure } from './dial/dialer.js';
+export type { DiscoveryStatus } from './discovery/endpoint-list.js';
 export type { RegistryOptions } from './discovery/registry/create-registry-resolver.js';
 export type { RegistryHeaders, RegistryHeadersContext } from './discovery/registry/http.js';
 export type { EndpointSet, Resolver } from './discovery/resolver.js';
-export type { DiscoveryStatus } from './discovery/watcher.js';
 export type { Endpoint, NodeState, Origin, Scheme } from './endpoint.js';
 export {
   FailoverError,

@@ -1,5 +1,5 @@
 /** What `status()` and `explain()` return: plain JSON without secrets. */
-import type { DiscoveryStatus } from './discovery/watcher.js';
+import type { DiscoveryStatus } from './discovery/endpoint-list.js';
 import type { Origin } from './endpoint.js';
 import type { ClientState, EndpointState } from './events.js';
 

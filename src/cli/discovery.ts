@@ -1,7 +1,7 @@
 /** What the commands share that look for brokers: the options, and the library's own parts built from them. */
 import { readFile } from 'node:fs/promises';
 import type { ParsedBrokers } from '../brokers.js';
-import { authorisationOf, resolverDeps } from '../di/discovery.js';
+import { authorisationOf, resolverDeps } from '../di/live-discovery.js';
 import type { Authorisation } from '../discovery/authorisation.js';
 import { createResolver } from '../discovery/create-resolver.js';
 import type { Resolver } from '../discovery/resolver.js';

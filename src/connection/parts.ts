@@ -1,6 +1,6 @@
 /** What the state machine is made of: the parts that it alone uses, made for one client. */
 
-import type { Watcher } from '../discovery/watcher.js';
+import type { EndpointList } from '../discovery/endpoint-list.js';
 import type { Endpoint } from '../endpoint.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';
 import { Candidates } from '../selection/candidates.js';
@@ -34,7 +34,7 @@ type SharedDeps = Omit<
 /** What the connection needs of the rest. */
 export interface SupervisorDeps extends SharedDeps {
   readonly core: MqttCore;
-  readonly watcher: Watcher;
+  readonly watcher: EndpointList;
   readonly selector: Selector;
   /** Why an endpoint must not be dialed at all; `undefined` when it may. */
   readonly refusal: (endpoint: Endpoint) => string | undefined;

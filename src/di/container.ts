@@ -18,7 +18,8 @@ import { Credentials } from '../dial/credentials.js';
 import { isMixedContent } from '../dial/mixed-content.js';
 import { RacingDialer } from '../dial/racing-dialer.js';
 import { Spare } from '../dial/spare.js';
-import type { Authorisation } from '../discovery/authorisation.js';
+import { checkSources } from '../discovery/check-sources.js';
+import type { DialPermit } from '../discovery/endpoint-list.js';
 import type { Endpoint } from '../endpoint.js';
 import { Engine } from '../engine.js';
 import type { EventSink } from '../events.js';
@@ -34,7 +35,7 @@ import { keepAliveIn } from '../session/page-keepalive.js';
 import { Session } from '../session/session.js';
 import { SessionScope } from '../session/session-scope.js';
 import type { TabIdentity } from '../tabs/tab-identity.js';
-import { checkSources, registerDiscovery } from './discovery.js';
+import { registerDiscovery } from './discovery.js';
 import { own, type PartContainer, type ProcessParts } from './parts.js';
 import { type OverrideContainer, tokens } from './tokens.js';
 
@@ -60,7 +61,8 @@ export function composeClient(
   identity?: TabIdentity,
 ): Composition {
   const { platform } = process;
-  checkSources(brokers, options, platform);
+  const { discovery, allowInsecure } = options;
+  checkSources(brokers, { dns: platform.dns, doh: discovery.doh, allowInsecure });
   const inFlight = new InFlight();
   return {
     inFlight,
@@ -150,7 +152,7 @@ function registerConnection(
     const bounds = { ...dial, transportTimeoutMs };
     return new RacingDialer(c.resolve(tokens.network), c.resolve(tokens.clock), bounds, {
       prepare: (target, signal) => c.resolve(own.credentials).prepare(target, signal),
-      admit: admitBy(c.resolve(own.authorisation)),
+      admit: admitBy(c.resolve(own.watcher)),
       budget: process.tools.dialBudget,
       // Asked when a dial begins: by then the session, which is made after the dialer, has had its links.
       roundTripMs: () => c.resolve(own.session).roundTripMs,
@@ -175,7 +177,7 @@ function registerConnection(
       clock: c.resolve(tokens.clock),
       random: c.resolve(tokens.random),
       events: c.resolve(own.events),
-      refusal: refusalBy(c.resolve(tokens.network), c.resolve(own.authorisation), process.platform.page),
+      refusal: refusalBy(c.resolve(tokens.network), c.resolve(own.watcher), process.platform.page),
       isOnline: onlineBy(process.platform.page),
       options: { ...backoff, connackTimeoutMs: dial.connackTimeoutMs, attemptTimeoutMs, reconnect, zone },
     });
@@ -193,7 +195,7 @@ function registerFailback(
     const core = c.resolve(own.core);
     // As a fail-over dials, but for the credentials, which a probe has no use for.
     const dialer = new RacingDialer(c.resolve(tokens.network), c.resolve(tokens.clock), dial, {
-      admit: admitBy(c.resolve(own.authorisation)),
+      admit: admitBy(c.resolve(own.watcher)),
       budget: dialBudget,
       purpose: 'probe',
     });
@@ -328,20 +330,20 @@ function registerDelivery(
 /** Why an endpoint must not be dialed at all; the one question before every dial. */
 function refusalBy(
   { schemes }: Network,
-  authorisation: Authorisation,
+  permit: DialPermit,
   page: Page | undefined,
 ): (endpoint: Endpoint) => string | undefined {
   return (endpoint) => {
     const { scheme } = endpoint;
     if (!schemes.has(scheme)) return `this runtime cannot dial ${scheme}:`;
     if (isMixedContent(endpoint, page)) return `a page from https: cannot dial ${scheme}:`;
-    return authorisation.refusal(endpoint);
+    return permit.refusal(endpoint);
   };
 }
 
 /** Which addresses of a host may be dialed. */
-function admitBy(authorisation: Authorisation): Admit {
-  return ({ endpoint }, addresses) => authorisation.admitted(endpoint, addresses);
+function admitBy(permit: DialPermit): Admit {
+  return ({ endpoint }, addresses) => permit.admitted(endpoint, addresses);
 }
 
 /** Filters in one SUBSCRIBE when subscriptions are restored. */

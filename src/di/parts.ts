@@ -11,11 +11,8 @@ import type { Retries } from '../delivery/retries.js';
 import type { Stores } from '../delivery/store/stores.js';
 import type { Credentials } from '../dial/credentials.js';
 import type { DialBudget } from '../dial/dial-budget.js';
-import type { Authorisation } from '../discovery/authorisation.js';
-import type { TopicOverlay } from '../discovery/topic.js';
-import type { TopologyTopic } from '../discovery/topology-topic.js';
-import type { Watcher } from '../discovery/watcher.js';
-import type { Engine } from '../engine.js';
+import type { DialPermit, EndpointList } from '../discovery/endpoint-list.js';
+import type { Engine, EngineDeps } from '../engine.js';
 import type { EventSink } from '../events.js';
 import type { SharedHealth } from '../health/shared-health.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';
@@ -66,10 +63,8 @@ export const own = Object.freeze({
   retries: token<Retries>('retries'),
   connectOptions: token<ConnectOptions>('connect-options'),
   session: token<Session>('session'),
-  authorisation: token<Authorisation>('authorisation'),
-  topicOverlay: token<TopicOverlay>('topic-overlay'),
-  topologyTopic: token<TopologyTopic | undefined>('topology-topic'),
-  watcher: token<Watcher>('watcher'),
+  watcher: token<EndpointList & DialPermit>('watcher'),
+  topologyTopic: token<EngineDeps['topologyTopic']>('topology-topic'),
   delivery: token<Delivery>('delivery'),
   supervisor: token<Supervisor>('supervisor'),
   credentials: token<Credentials>('credentials'),

@@ -20,11 +20,13 @@ export function capped(resolver: Resolver, max: number, clientId: () => string):
     kept = new Set([...chosen].map(({ id }) => id));
     return { ...set, endpoints: set.endpoints.filter((endpoint) => chosen.has(endpoint)) };
   };
-  const { watch, refreshJitter } = resolver;
+  const { watch } = resolver;
   return {
     resolve: async (signal) => cap(await resolver.resolve(signal)),
     rebootstrap: () => resolver.rebootstrap?.(),
-    refreshJitter,
+    get refreshJitter() {
+      return resolver.refreshJitter;
+    },
     ...(watch
       ? {
           watch: (onChange, onFailure, signal) =>

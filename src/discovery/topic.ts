@@ -13,7 +13,6 @@ export type ReadTopology = (payload: Uint8Array) => Promise<EndpointSet>;
  * its TTL, if it has one.
  */
 export class TopicOverlay implements Resolver {
-  readonly refreshJitter: number | undefined;
   readonly #base: Resolver;
   readonly #read: ReadTopology;
   readonly #now: () => number;
@@ -26,9 +25,12 @@ export class TopicOverlay implements Resolver {
   /** @param now - Monotonic milliseconds. */
   constructor(base: Resolver, read: ReadTopology, now: () => number) {
     this.#base = base;
-    this.refreshJitter = base.refreshJitter;
     this.#read = read;
     this.#now = now;
+  }
+
+  get refreshJitter(): number | undefined {
+    return this.#base.refreshJitter;
   }
 
   /** A message on the topic; an empty one takes the document back, as it does with retained messages. */

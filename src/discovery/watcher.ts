@@ -2,23 +2,12 @@
 import { FailoverError, messageOf, redactUrls } from '../errors.js';
 import type { EventSink } from '../events.js';
 import type { Clock, Random, Timer } from '../platform/ports.js';
+import type { DiscoveryStatus, EndpointList } from './endpoint-list.js';
 import { CONFIRM_AFTER_MS, isAccidentallyEmpty, isOutdated, losesMost } from './guards.js';
 import type { LastKnownGood } from './last-known-good.js';
 import { hasSameEndpoints, merge } from './merge.js';
 import { type LastAnswer, nextRefreshMs, type RetryHint, retryAfterOf } from './refresh.js';
 import type { EndpointSet, Resolver } from './resolver.js';
-
-/** What `status().discovery` shows. */
-export interface DiscoveryStatus {
-  /** Kind of source that gave the list: `static`, `srv`, `registry`, …; `null` while there is none. */
-  readonly source: string | null;
-  /** Version of the list as its source counts it, if it does. */
-  readonly revision: string | null;
-  /** Wall-clock milliseconds of the last successful answer. */
-  readonly updatedAt: number | null;
-  /** Message of the last failure, if it is newer than the last success. */
-  readonly error: string | null;
-}
 
 export interface WatcherDeps {
   readonly resolver: Resolver;
@@ -46,7 +35,7 @@ const KEEP_AGAIN_MS = 3_600_000;
  * A failed or empty answer never replaces a list that was good (R18): it is reported as `discovery-error` and the
  * last list stays. Endpoints that did not change keep their object identity (R22).
  */
-export class Watcher {
+export class Watcher implements EndpointList {
   readonly #deps: WatcherDeps;
   #set: EndpointSet | undefined;
   #updatedAt: number | null = null;

@@ -4,7 +4,7 @@
  *
  * Everything here is about one client now. Placement itself is {@link rank}, which knows none of it.
  */
-import type { Watcher } from '../discovery/watcher.js';
+import type { EndpointList } from '../discovery/endpoint-list.js';
 import type { Endpoint } from '../endpoint.js';
 import type { FailoverError } from '../errors.js';
 import type { Outcome } from '../health/outcomes.js';
@@ -18,7 +18,7 @@ import { spill } from './spill.js';
 import { Standing, type StandingDeps } from './standing.js';
 
 export interface CandidatesDeps extends StandingDeps {
-  readonly watcher: Watcher;
+  readonly watcher: EndpointList;
   readonly selector: Selector;
   readonly zone: string | undefined;
   /** Puts the endpoint first that a broker has sent us to. */

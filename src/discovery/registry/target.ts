@@ -1,8 +1,7 @@
-/** What a registry URL says: where to ask, and how the nodes of a system that knows nothing of MQTT are reached. */
-import { type Scheme, toScheme } from '../../endpoint.js';
-import { optionError } from '../../errors.js';
+/** What is asked of a registry: where, how, and how the nodes of a system that knows nothing of MQTT are reached. */
 import { encode, rangeEnd } from './mappings/etcd.js';
 import type { Reach } from './mappings/mapping.js';
+import { readRegistryUrl, type UrlPolicy } from './registry-url.js';
 
 /** One place to ask. */
 export interface RegistryTarget {
@@ -16,53 +15,14 @@ export interface RegistryTarget {
   readonly reach: Reach;
 }
 
-/** What {@link readTargets} may accept. */
-export interface TargetPolicy {
-  /** Plain HTTP to other hosts than this one (R51). */
-  readonly allowInsecure: boolean;
-}
-
-const URL_FORM = /^(https?):\/\/([^/?#]*)([^#]*)(?:#(.*))?$/i;
-
 /**
- * Reads the URL of `registry+https://…`, which may name several hosts separated by commas; they share path and query.
+ * What to ask for `registry+https://…`, one for each host that it names.
  *
- * @throws {@link FailoverError} `ERR_OPTION`: plain HTTP to another machine, credentials in the URL, no host, ….
+ * @throws {@link FailoverError} `ERR_OPTION`; see {@link readRegistryUrl}.
  */
-export function readTargets(text: string, { allowInsecure }: TargetPolicy): readonly RegistryTarget[] {
-  const [, scheme = '', authorities = '', path = '', fragment = ''] = URL_FORM.exec(text) ?? [];
-  const shown = `registry+${text}`;
-  if (authorities.includes('@')) {
-    throw optionError(
-      'brokers',
-      'a registry URL without user info: give credentials in `discovery.registry.headers`',
-      'a URL with user info',
-    );
-  }
-  const reach = readReach(fragment, shown);
-  return authorities.split(',').map((authority) => {
-    const url = parseUrl(`${scheme}://${authority.trim()}${path}`, shown);
-    if (url.protocol === 'http:' && !allowInsecure && !isLoopback(url.hostname)) {
-      throw optionError(
-        'brokers',
-        'a registry+https: URL; plain HTTP needs `allowInsecure: true` or a registry on this machine',
-        shown,
-      );
-    }
-    return toTarget(url, reach);
-  });
-}
-
-function parseUrl(text: string, shown: string): URL {
-  // The platform's error may quote a token.
-  if (!URL.canParse(text))
-    throw optionError('brokers', 'a registry URL such as registry+https://host/nodes.json', shown);
-  return new URL(text);
-}
-
-/** Names and addresses of this machine. */
-function isLoopback(hostname: string): boolean {
-  return /^(?:localhost|.*\.localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(hostname);
+export function readTargets(text: string, policy: UrlPolicy): readonly RegistryTarget[] {
+  const { urls, reach } = readRegistryUrl(text, policy);
+  return urls.map((url) => toTarget(url, reach));
 }
 
 const ETCD_RANGE = /\/v3\/kv\/range$/;
@@ -84,27 +44,4 @@ function toTarget(url: URL, reach: Reach): RegistryTarget {
     watch: { url: watch.href, body: JSON.stringify({ create_request: range }) },
     reach,
   };
-}
-
-function readReach(fragment: string, shown: string): Reach {
-  if (fragment === '') return {};
-  const given = new URLSearchParams(fragment);
-  const expected = 'a registry URL whose fragment, if any, is made of scheme=, port= and path=';
-  for (const key of given.keys()) {
-    if (!['scheme', 'port', 'path'].includes(key)) throw optionError('brokers', expected, shown);
-  }
-  const scheme = given.get('scheme');
-  const port = given.get('port');
-  const known: Scheme | undefined = scheme === null ? undefined : toScheme(scheme);
-  if ((scheme !== null && !known) || (port !== null && !isPort(port)))
-    throw optionError('brokers', expected, shown);
-  return {
-    scheme: known,
-    port: port === null ? undefined : Number(port),
-    path: given.get('path') ?? undefined,
-  };
-}
-
-function isPort(text: string): boolean {
-  return /^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= 65_535;
 }

@@ -1,0 +1,84 @@
+/** Reads the URL of a registry, before the code that asks registries is loaded. */
+import { type Scheme, toScheme } from '../../endpoint.js';
+import { optionError } from '../../errors.js';
+import type { Reach } from './mappings/mapping.js';
+
+/** What a registry URL says. */
+export interface RegistryUrls {
+  /** One for each host. */
+  readonly urls: readonly URL[];
+  readonly reach: Reach;
+}
+
+/** What {@link readRegistryUrl} may accept. */
+export interface UrlPolicy {
+  /** Plain HTTP to other hosts than this one (R51). */
+  readonly allowInsecure: boolean;
+}
+
+const URL_FORM = /^(https?):\/\/([^/?#]*)([^#]*)(?:#(.*))?$/i;
+
+/**
+ * Reads the URL of `registry+https://…`, which may name several hosts separated by commas; they share path and query.
+ *
+ * @throws {@link FailoverError} `ERR_OPTION`: plain HTTP to another machine, credentials in the URL, no host, ….
+ */
+export function readRegistryUrl(text: string, { allowInsecure }: UrlPolicy): RegistryUrls {
+  const [, scheme = '', authorities = '', path = '', fragment = ''] = URL_FORM.exec(text) ?? [];
+  const shown = `registry+${text}`;
+  if (authorities.includes('@')) {
+    throw optionError(
+      'brokers',
+      'a registry URL without user info: give credentials in `discovery.registry.headers`',
+      'a URL with user info',
+    );
+  }
+  const reach = readReach(fragment, shown);
+  const urls = authorities.split(',').map((authority) => {
+    const url = parseUrl(`${scheme}://${authority.trim()}${path}`, shown);
+    if (url.protocol === 'http:' && !allowInsecure && !isLoopback(url.hostname)) {
+      throw optionError(
+        'brokers',
+        'a registry+https: URL; plain HTTP needs `allowInsecure: true` or a registry on this machine',
+        shown,
+      );
+    }
+    return url;
+  });
+  return { urls, reach };
+}
+
+function parseUrl(text: string, shown: string): URL {
+  // The platform's error may quote a token.
+  if (!URL.canParse(text))
+    throw optionError('brokers', 'a registry URL such as registry+https://host/nodes.json', shown);
+  return new URL(text);
+}
+
+/** Names and addresses of this machine. */
+function isLoopback(hostname: string): boolean {
+  return /^(?:localhost|.*\.localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(hostname);
+}
+
+function readReach(fragment: string, shown: string): Reach {
+  if (fragment === '') return {};
+  const given = new URLSearchParams(fragment);
+  const expected = 'a registry URL whose fragment, if any, is made of scheme=, port= and path=';
+  for (const key of given.keys()) {
+    if (!['scheme', 'port', 'path'].includes(key)) throw optionError('brokers', expected, shown);
+  }
+  const scheme = given.get('scheme');
+  const port = given.get('port');
+  const known: Scheme | undefined = scheme === null ? undefined : toScheme(scheme);
+  if ((scheme !== null && !known) || (port !== null && !isPort(port)))
+    throw optionError('brokers', expected, shown);
+  return {
+    scheme: known,
+    port: port === null ? undefined : Number(port),
+    path: given.get('path') ?? undefined,
+  };
+}
+
+function isPort(text: string): boolean {
+  return /^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= 65_535;
+}
