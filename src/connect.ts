@@ -1,8 +1,8 @@
 /** From the arguments of `connect` to a running client. */
 import mqtt from 'mqtt';
 import { type BrokerSpec, type BrokersInput, parseBrokers } from './brokers.js';
+import { chunk } from './chunk.js';
 import { FailoverClient } from './client.js';
-import { Stores } from './delivery/store/stores.js';
 import { type Composition, composeClient } from './di/container.js';
 import type { ProcessParts, Tools } from './di/parts.js';
 import { tokens } from './di/tokens.js';
@@ -77,7 +77,10 @@ export function createConnector({ platform, tools, defaults }: Runtime): Connect
     platform,
     tools,
     health: new SharedHealth(platform.clock),
-    stores: new Stores(platform.databases),
+    loadStores: chunk(async () => {
+      const { Backlog, Stores } = await import('./delivery/store/index.js');
+      return { Backlog, stores: new Stores(platform.databases) };
+    }),
   };
   const identities = platform.page && new TabIdentities(platform.page, platform.random);
   const connect = (first: BrokersInput | FailoverOptions, second?: FailoverOptions): FailoverClient => {

@@ -1,8 +1,6 @@
 /** One publish on its way: from the call to the settlement of its callback. */
 import type { IClientPublishOptions, Packet, PacketCallback } from 'mqtt';
 import { FailoverError } from '../errors.js';
-import type { RecordKey } from './store/keys.js';
-import type { RecordContent } from './store/record.js';
 
 /** A publish that was accepted and is not settled yet. Linked into at most one lane of the outbox. */
 export interface Message {
@@ -150,17 +148,6 @@ export function createMessage(
 /** MQTT.js would call it when it sends the message; we know better when it is stored. */
 function withoutStoreCallback({ cbStorePut: _, ...options }: IClientPublishOptions): IClientPublishOptions {
   return options;
-}
-
-/** Makes a message of a record of the store. */
-export function storedMessage(
-  { topic, payload, options }: RecordContent,
-  { sequence, bytes }: RecordKey,
-  publishedAt: number,
-  settle: PacketCallback = ignore,
-): Message {
-  const message = createMessage(topic, payload, options, settle, publishedAt, () => 0);
-  return Object.assign(message, { sequence, bytes });
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: U+0000 is what MQTT forbids

@@ -1,14 +1,16 @@
 /**
  * The bounded queue in front of `publish`: what waits for a connection, in the order of the calls.
  *
- * With a store, only its beginning is in memory, and the rest is the {@link Backlog}. Nothing leaves it silently: a message is taken by the replayer, or settled with an error and reported as `dropped`.
+ * With a store, only its beginning is in memory, and the rest is the {@link OutboxBacklog}. Nothing leaves it silently: a
+ * message is taken by the replayer, or settled with an error and reported as `dropped`.
  */
 import { FailoverError, type FailoverErrorCode } from '../errors.js';
 import type { DropReason, EventSink } from '../events.js';
 import type { Clock, Timer } from '../platform/ports.js';
 import { Lane } from './lane.js';
+import type { OutboxBacklog } from './late-backlog.js';
 import { confirmStored, type Message, settle } from './message.js';
-import { Backlog, type BacklogDeps, type BacklogOwner } from './store/backlog.js';
+import type { BacklogDeps, BacklogOwner } from './store/backlog.js';
 
 /** What happens to a publish that does not fit into the outbox; see `OutboxOptions.overflow`. */
 export type OverflowPolicy = 'reject-new' | 'drop-oldest' | 'drop-oldest-qos0' | 'latest-per-topic';
@@ -47,6 +49,12 @@ const CODES: Readonly<Record<'overflow' | 'expired' | 'too-large', FailoverError
 
 const SUPERSEDED = "a newer one of its topic replaced it (outbox.overflow: 'latest-per-topic')";
 
+/** Makes the durable part of an outbox. */
+export type MakeBacklog = (
+  shared: Pick<BacklogDeps, 'clock' | 'events' | 'spills'>,
+  owner: BacklogOwner,
+) => OutboxBacklog;
+
 /** Every operation is O(1), whatever the depth. */
 export class Outbox {
   readonly #bounds: OutboxBounds;
@@ -60,27 +68,29 @@ export class Outbox {
   readonly #byTopic: Map<string, Message> | undefined;
   /** How many messages of each topic wait in memory. */
   readonly #topics = new Map<string, number>();
-  readonly #backlog: Backlog | undefined;
+  readonly #backlog: OutboxBacklog | undefined;
   #sequence = 0;
   #ageTimer: Timer | undefined;
   #onRemoved: () => void = () => {};
   #onAdded: () => void = () => {};
 
-  /** @param store - Where QoS 1 and 2 survive the process; memory when left out. */
+  /** @param makeBacklog - Makes what lets QoS 1 and 2 survive the process; all is in memory when left out. */
   constructor(
     bounds: OutboxBounds,
     clock: Clock,
     events: EventSink,
     inFlight: HeldElsewhere,
-    store?: Omit<BacklogDeps, 'clock' | 'events' | 'spills'>,
+    makeBacklog?: MakeBacklog,
   ) {
     this.#bounds = bounds;
     this.#clock = clock;
     this.#events = events;
     this.#inFlight = inFlight;
     this.#byTopic = bounds.overflow === 'latest-per-topic' ? new Map() : undefined;
-    const deps = store && { ...store, clock, events, spills: this.#byTopic === undefined };
-    this.#backlog = deps && new Backlog(deps, this.#ownerOfBacklog());
+    this.#backlog = makeBacklog?.(
+      { clock, events, spills: this.#byTopic === undefined },
+      this.#ownerOfBacklog(),
+    );
   }
 
   #ownerOfBacklog(): BacklogOwner {

@@ -8,7 +8,8 @@ import { Supervisor } from '../connection/supervisor.js';
 import { DedupIds } from '../delivery/dedup-ids.js';
 import { Delivery } from '../delivery/delivery.js';
 import { InFlight } from '../delivery/in-flight.js';
-import { heldTogether, Outbox } from '../delivery/outbox.js';
+import { LateBacklog } from '../delivery/late-backlog.js';
+import { heldTogether, type MakeBacklog, Outbox } from '../delivery/outbox.js';
 import { PacketIds } from '../delivery/packet-ids.js';
 import { Publisher } from '../delivery/publisher.js';
 import { Retries } from '../delivery/retries.js';
@@ -277,26 +278,26 @@ function onlineBy(page: Page | undefined): (() => boolean) | undefined {
 function registerDelivery(
   register: PartContainer['register'],
   { outbox, mqtt }: ResolvedOptions,
-  { platform: { byteLength }, tools: { createGate }, stores }: ProcessParts,
+  { platform: { byteLength }, tools: { createGate }, loadStores }: ProcessParts,
 ): void {
   register(own.retries, (c) => new Retries(c.resolve(tokens.clock), c.resolve(tokens.random)));
   register(tokens.outbox, (c) => {
     const elsewhere = heldTogether(c.resolve(own.inFlight), c.resolve(own.retries));
     const { store, codec } = outbox;
-    const core = c.resolve(own.core);
-    return new Outbox(
-      outbox,
-      c.resolve(tokens.clock),
-      c.resolve(own.events),
-      elsewhere,
+    const { options } = c.resolve(own.core);
+    const makeBacklog: MakeBacklog | undefined =
       store === undefined
         ? undefined
-        : {
-            lease: () => stores.lease(store, core.options.clientId ?? ''),
-            codec,
-            random: c.resolve(tokens.random),
-          },
-    );
+        : (shared, owner) => {
+            const random = c.resolve(tokens.random);
+            const load = async () => {
+              const { Backlog, stores } = await loadStores();
+              const lease = () => stores.lease(store, options.clientId ?? '');
+              return new Backlog({ ...shared, lease, codec, random }, owner);
+            };
+            return new LateBacklog(load, owner, shared.events);
+          };
+    return new Outbox(outbox, c.resolve(tokens.clock), c.resolve(own.events), elsewhere, makeBacklog);
   });
   register(own.delivery, (c) => {
     const core = c.resolve(own.core);

@@ -8,7 +8,7 @@ import type { Delivery } from '../delivery/delivery.js';
 import type { CreateGate } from '../delivery/gate.js';
 import type { InFlight } from '../delivery/in-flight.js';
 import type { Retries } from '../delivery/retries.js';
-import type { Stores } from '../delivery/store/stores.js';
+import type { Backlog, Stores } from '../delivery/store/index.js';
 import type { Credentials } from '../dial/credentials.js';
 import type { DialBudget } from '../dial/dial-budget.js';
 import type { DialPermit, EndpointList } from '../discovery/endpoint-list.js';
@@ -26,7 +26,8 @@ export interface ProcessParts {
   readonly platform: Platform;
   readonly tools: Tools;
   readonly health: SharedHealth;
-  readonly stores: Stores;
+  /** Loads what `outbox.store` needs. */
+  readonly loadStores: () => Promise<{ readonly Backlog: typeof Backlog; readonly stores: Stores }>;
 }
 
 /**

@@ -7,10 +7,11 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { IClientPublishOptions } from 'mqtt';
+import { LateBacklog } from '../../src/delivery/late-backlog.js';
 import { createMessage, type Message, settle } from '../../src/delivery/message.js';
-import { Outbox, type OutboxBounds } from '../../src/delivery/outbox.js';
+import { type MakeBacklog, Outbox, type OutboxBounds } from '../../src/delivery/outbox.js';
 import type { OutboxCodec } from '../../src/delivery/store/codec.js';
-import { Stores } from '../../src/delivery/store/stores.js';
+import { Backlog, Stores } from '../../src/delivery/store/index.js';
 import { FailoverError } from '../../src/errors.js';
 import type { Database, Databases } from '../../src/platform/database.js';
 import { nodePlatform } from '../../src/platform/node.js';
@@ -58,17 +59,17 @@ export function outboxContract(name: string, { make, databases }: StoreUnderTest
   function life(bounds: Partial<OutboxBounds> = {}, codec?: OutboxCodec): Life {
     const events = new Recorder();
     const at = store;
-    const backlog = at !== undefined && {
-      lease: () => stores.lease(at, 'pump/17 ü'),
-      codec,
-      random: nodePlatform.random,
+    const makeBacklog: MakeBacklog = (shared, owner) => {
+      const lease = () => stores.lease(at as Database | string, 'pump/17 ü');
+      const deps = { ...shared, lease, codec, random: nodePlatform.random };
+      return new LateBacklog(async () => new Backlog(deps, owner), owner, shared.events);
     };
     const outbox = new Outbox(
       { ...BOUNDS, ...bounds },
       nodePlatform.clock,
       events,
       { size: 0, bytes: 0 },
-      backlog || undefined,
+      at === undefined ? undefined : makeBacklog,
     );
     const settled: string[] = [];
     const add: Life['add'] = (topic, options = { qos: 1 }, payload = topic) => {

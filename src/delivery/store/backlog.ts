@@ -10,12 +10,13 @@ import type { FailoverError } from '../../errors.js';
 import type { EventSink } from '../../events.js';
 import type { Clock, Random } from '../../platform/ports.js';
 import { Lane } from '../lane.js';
-import { confirmStored, isIgnored, type Message, settle, storedMessage } from '../message.js';
+import { confirmStored, isIgnored, type Message, settle } from '../message.js';
 import type { OutboxCodec } from './codec.js';
 import { StoreRefusal, type StoreTrouble, storeTrouble } from './failure.js';
 import { Journal } from './journal.js';
 import { Lives } from './lives.js';
 import { type StoredEntry, StoreReader, type StoreState } from './store-reader.js';
+import { storedMessage } from './stored-message.js';
 import type { Lease } from './stores.js';
 
 export interface BacklogDeps {
@@ -210,7 +211,8 @@ export class Backlog {
   };
 
   async #open(): Promise<void> {
-    const before = this.#owner.sequence - this.#late.size;
+    // What waits here already was published before the store was opened, perhaps with QoS 0 in between.
+    const before = (this.#late.first?.sequence ?? this.#owner.sequence + 1) - 1;
     let lease: Lease | undefined;
     try {
       lease = await this.#deps.lease();

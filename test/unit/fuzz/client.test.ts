@@ -16,16 +16,12 @@ import { readList } from '../../../src/cli/list.js';
 import { UsageError } from '../../../src/cli/usage.js';
 import type { FailoverClient } from '../../../src/client.js';
 import { parseServerReference, Redirects } from '../../../src/connection/redirect.js';
-import {
-  createMessage,
-  publishProblem,
-  settle as settleMessage,
-  storedMessage,
-} from '../../../src/delivery/message.js';
+import { createMessage, publishProblem, settle as settleMessage } from '../../../src/delivery/message.js';
 import { Outbox } from '../../../src/delivery/outbox.js';
+import { Backlog, Stores } from '../../../src/delivery/store/index.js';
 import { parseRecordKey, recordKey } from '../../../src/delivery/store/keys.js';
 import { decodeBody, encodeBody, frame, unframe } from '../../../src/delivery/store/record.js';
-import { Stores } from '../../../src/delivery/store/stores.js';
+import { storedMessage } from '../../../src/delivery/store/stored-message.js';
 import { FailoverError } from '../../../src/errors.js';
 import { brokerLimits } from '../../../src/session/broker-limits.js';
 import { spreadHintOf } from '../../../src/session/spread-hint.js';
@@ -271,7 +267,10 @@ async function lifeOf(database: MemoryDatabase) {
     clock,
     new Recorder(),
     { size: 0, bytes: 0 },
-    { lease: () => stores.lease(database, 'c'), codec: undefined, random: { next: () => 0.5 } },
+    (shared, owner) => {
+      const lease = () => stores.lease(database, 'c');
+      return new Backlog({ ...shared, lease, codec: undefined, random: { next: () => 0.5 } }, owner);
+    },
   );
   await clock.advance(1_000);
   const ended = new FailoverError('ERR_ENDED', 'ended');

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { createMessage, type Message, settle as settleMessage } from '../../../../src/delivery/message.js';
 import { Outbox } from '../../../../src/delivery/outbox.js';
-import { Stores } from '../../../../src/delivery/store/stores.js';
+import { Backlog, Stores } from '../../../../src/delivery/store/index.js';
 import { FailoverError } from '../../../../src/errors.js';
 import { settle, VirtualClock } from '../../../support/virtual-clock.js';
 import { MemoryDatabase } from '../../fakes/memory-database.js';
@@ -22,7 +22,10 @@ function life(database: MemoryDatabase, maxMessages = 100_000) {
     clock,
     events,
     { size: 0, bytes: 0 },
-    { lease: () => stores.lease(database, 'c'), codec: undefined, random: { next: () => 0.5 } },
+    (shared, owner) => {
+      const lease = () => stores.lease(database, 'c');
+      return new Backlog({ ...shared, lease, codec: undefined, random: { next: () => 0.5 } }, owner);
+    },
   );
   const log: string[] = [];
   const add = (topic: string): Message => {

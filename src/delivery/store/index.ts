@@ -1,0 +1,3 @@
+/** What is loaded for a client with `outbox.store`. */
+export { Backlog } from './backlog.js';
+export { Stores } from './stores.js';
