@@ -260,7 +260,10 @@ export class Publisher implements ReplayTarget {
     const onTheWire = this.#inFlight
       .entries()
       .filter((entry) => !unsent.has(entry) && entry.message.sentAt > since);
-    const { suspected, culprit } = this.#suspects.linkEnded(onTheWire.map(({ message }) => message));
+    // What has PUBREC was taken, by a broker that went on.
+    const likeliest = onTheWire.find(({ packet }) => packet.cmd === 'publish')?.message;
+    const messages = onTheWire.map(({ message }) => message);
+    const { suspected, culprit } = this.#suspects.linkEnded(messages, likeliest);
     const proven = onTheWire.find(({ message }) => message === culprit);
     if (proven) this.#quarantine(proven, end);
     return suspected;
@@ -484,7 +487,7 @@ export class Publisher implements ReplayTarget {
   #beginTrial(message: Message): void {
     const acquit = () => {
       this.#endTrial();
-      this.#suspects.acquit(message);
+      this.#suspects.withstood(message);
       this.#pumpUnsent();
       this.#wakeQuotaWaiters();
     };
@@ -507,7 +510,7 @@ export class Publisher implements ReplayTarget {
   #freed(message: Message): void {
     if (this.#trial?.message === message) {
       this.#endTrial();
-      this.#suspects.acquit(message);
+      this.#suspects.withstood(message);
     }
     if (this.#unsent.length > 0) this.#pumpUnsent();
     this.#wakeQuotaWaiters();

@@ -11,6 +11,8 @@ import { classify } from '../health/outcomes.js';
 export const CAUSE_WINDOW_MS = 2_000;
 const SUSPECT = 2;
 const PROVEN = 3;
+/** Suspects that may cost a round trip each; more of them are rather the work of two crashes in a row. */
+const FEW = 8;
 
 /** Closes of a WebSocket that say as little as the end of a TCP connection. */
 const WORDLESS_CLOSES: ReadonlySet<unknown> = new Set([1000, 1005, 1006]);
@@ -45,6 +47,10 @@ export class Suspects<T extends object> {
   readonly #isOpen: (item: T) => boolean;
   #strikes = new WeakMap<T, number>();
   readonly #suspects = new Set<T>();
+  /** The first that the last link left without any answer: brokers answer in the order of sending. */
+  #likeliest: T | undefined;
+  /** Those that once went free with the likeliest of them. */
+  readonly #released = new WeakSet<T>();
 
   /** @param isOpen - Whether an item still waits to be sent or answered. */
   constructor(isOpen: (item: T) => boolean) {
@@ -72,11 +78,29 @@ export class Suspects<T extends object> {
   }
 
   /**
+   * `item` was sent alone and did no harm. If it was the likeliest of many they go free with it, once: when another link
+   * ends over them, they are tried one by one.
+   */
+  withstood(item: T): void {
+    this.acquit(item);
+    const others = [...this.#suspects].filter(this.#isOpen);
+    const areMany = others.length >= FEW && !others.some((other) => this.#released.has(other));
+    if (item !== this.#likeliest || !areMany) return;
+    this.#suspects.clear();
+    for (const other of others) {
+      this.#released.add(other);
+      this.#strikes.set(other, SUSPECT - 1);
+    }
+  }
+
+  /**
    * A link ended in a way that something we sent can bring about.
    *
-   * @param onTheWire - What had been sent lately and was not answered.
+   * @param onTheWire - What had been sent lately and was not answered, in the order of sending.
+   * @param likeliest - The first of it without any answer, where an answer has more than one part.
    */
-  linkEnded(onTheWire: readonly T[]): Judgement<T> {
+  linkEnded(onTheWire: readonly T[], likeliest = onTheWire[0]): Judgement<T> {
+    this.#likeliest = likeliest;
     let suspected = false;
     let culprit: T | undefined;
     for (const item of onTheWire) {

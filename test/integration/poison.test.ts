@@ -135,6 +135,30 @@ describe('a publish that every broker closes the connection over', { concurrency
     unharmed(seen);
   });
 
+  test('is suspected, but a hundred that two crashes left unanswered cost two round trips and not a hundred', async () => {
+    // Crashes twice; then answers the first, which comes alone, and nothing more until all others are there.
+    let connections = 0;
+    await using cluster = await Cluster.of((packet, connection) => {
+      if (packet.cmd === 'connect') connections += 1;
+      if (packet.cmd !== 'publish') return false;
+      const here = connection.received.filter(({ cmd }) => cmd === 'publish');
+      if (connections <= 2) {
+        if (here.length === 100) connection.reset();
+        return true;
+      }
+      if (here.length === 1) return false;
+      if (here.length === 100)
+        for (const { messageId = 0 } of here) connection.send({ cmd: 'puback', messageId });
+      return true;
+    });
+    await using subject = client(cluster.urls, { protocolVersion: 4 });
+    const seen = watch(subject);
+    await once(subject, 'connect');
+    const sent = numbers(100).map((text) => subject.publishAsync('good', text, { qos: 1 }));
+    await within(Promise.all(sent), 'a hundred acknowledgements');
+    unharmed(seen);
+  });
+
   test('is alone on the wire the third time: no QoS 0, no SUBSCRIBE beside it', async () => {
     await using cluster = await Cluster.of((packet, connection) => {
       if (packet.cmd !== 'publish' || packet.topic !== 'bad') return false;

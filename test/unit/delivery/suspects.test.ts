@@ -49,6 +49,31 @@ describe('a suspicion', () => {
     assert.equal(suspects.linkEnded([items[1]!]).suspected, false);
   });
 
+  test('of many ends when the first of them is innocent, and the next time for none but the one', () => {
+    const names = (count: number) => Array.from({ length: count }, (_, i) => `${i}`);
+    const { items, suspects } = world(...names(9));
+    suspects.linkEnded(items);
+    suspects.linkEnded(items);
+    suspects.withstood(items[0]!);
+    assert.equal(suspects.any, false);
+    const others = items.slice(1);
+    assert.equal(suspects.linkEnded(others).suspected, true);
+    suspects.withstood(others[0]!);
+    assert.ok(others.slice(1).every((item) => suspects.has(item)));
+    assert.equal(suspects.linkEnded([others[3]!]).culprit, others[3]);
+  });
+
+  test('of few ends for one at a time', () => {
+    const { items, suspects } = world('a', 'b', 'c');
+    suspects.linkEnded(items);
+    suspects.linkEnded(items);
+    suspects.withstood(items[0]!);
+    assert.deepEqual(
+      items.map((item) => suspects.has(item)),
+      [false, true, true],
+    );
+  });
+
   test('ends with what was settled otherwise', () => {
     const { items, suspects } = world('a', 'b');
     suspects.linkEnded(items);
