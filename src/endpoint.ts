@@ -66,8 +66,11 @@ export interface Endpoint {
  */
 export type NodeState = 'up' | 'draining' | 'down';
 
-/** Kind of source that named an endpoint. `static`, `function` and `resolver` are the user's own words or code. */
-export type Origin = 'static' | 'function' | 'resolver' | 'srv' | 'registry' | 'topic';
+/**
+ * Kind of source that named an endpoint. `static`, `function` and `resolver` are the user's own words or code;
+ * `redirect` is a broker's Server Reference.
+ */
+export type Origin = 'static' | 'function' | 'resolver' | 'srv' | 'registry' | 'topic' | 'redirect';
 
 /** What {@link createEndpoint} makes an endpoint of; see {@link Endpoint} for the fields. */
 export interface EndpointInit {

@@ -145,9 +145,10 @@ export class Connector {
   }
 
   /** A broker names another endpoint: it cools, and the other is preferred if it may be. */
-  redirected(from: string, { reasonCode = 0, serverReference }: FailoverError): void {
+  redirected(endpoint: Endpoint, { reasonCode = 0, serverReference }: FailoverError): void {
     const { redirects, candidates, health, events } = this.#deps;
-    const { to, reason } = redirects.follow(from, reasonCode, serverReference, candidates.dialable());
+    const { id: from } = endpoint;
+    const { to, reason } = redirects.follow(endpoint, reasonCode, serverReference, candidates.dialable());
     health.cool(from, REDIRECT_COOL_MS, to === null ? 'it sends us away' : `it sends us to ${to}`);
     events.emit('redirect', { from, to, code: reasonCode, reason });
   }
@@ -172,7 +173,7 @@ export class Connector {
     this.#deps.redirects.failed(id);
     this.#warn(endpoint, error);
     if (action === 'redirect') {
-      this.redirected(id, error);
+      this.redirected(endpoint, error);
       return;
     }
     if (error.code === 'ERR_CONNACK_TIMEOUT') conflict.connackMissed();

@@ -73,7 +73,7 @@ export class LinkEnds {
     const { candidates, connector, health } = this.#deps;
     const { id } = endpoint;
     const isFull = candidates.saidFull(id, error.outcome, error.message);
-    if (action === 'redirect') connector.redirected(id, error);
+    if (action === 'redirect') connector.redirected(endpoint, error);
     else if (shun && !isFull) connector.blame(endpoint, error, connector.coolMs(error));
     else if (!ours && !isFull && action !== 'yield' && holdMs === undefined)
       health.linkEnded(id, heldMs, error.message);

@@ -69,7 +69,7 @@ export function makeParts(deps: SupervisorDeps): Parts {
   };
   const pacing = new Pacing(options, clock, random);
   const conflict = new Conflict(clock, random);
-  const redirects = new Redirects(clock);
+  const redirects = new Redirects({ clock, clientId, refusal: deps.refusal });
   const candidates = new Candidates({ ...deps, zone, redirects, clientId });
   const own = { candidates, pacing, conflict, redirects };
   const connector = new Connector({ ...deps, ...own, connackTimeoutMs, attemptTimeoutMs });

@@ -250,6 +250,7 @@ export class Supervisor {
     const { watcher, health, refusal } = this.#deps;
     const before = this.#listed;
     this.#listed = new Set(watcher.current?.endpoints);
+    this.#parts.redirects.listChanged();
     this.#parts.candidates.retain([...this.#listed]);
     health.retain([...this.#listed]);
     const isNew = (each: Endpoint) => !before.has(each) && each.state !== 'down' && !refusal(each);

@@ -1,8 +1,8 @@
 /**
  * Whether an endpoint may be dialed at all: one function, asked before every dial (R171, R188–R191).
  *
- * What the user wrote, or the user's own code gave, is authorised. What DNS, a registry or a topic named is outside
- * data: its host must belong to the configured name or stand on `discovery.allowedHosts`, its scheme must not be
+ * What the user wrote, or the user's own code gave, is authorised. What DNS, a registry, a topic or a broker named is
+ * outside data: its host must belong to the configured name or stand on `discovery.allowedHosts`, its scheme must not be
  * weaker than what was asked for, and its addresses must not reach further inwards than the source itself.
  */
 import type { ParsedBrokers } from '../brokers.js';
@@ -70,7 +70,7 @@ export class Authorisation {
   }
 
   #sourcesOf({ origin }: Endpoint): readonly Source[] {
-    if (origin === 'topic') return this.#sources;
+    if (origin === 'topic' || origin === 'redirect') return this.#sources;
     return this.#sources.filter((source) => source.origin === origin);
   }
 
@@ -80,11 +80,14 @@ export class Authorisation {
     return `${scheme} is not encrypted, and nothing that was configured asks for that (allowInsecure: true permits it)`;
   }
 
-  #hostRefusal({ host }: Endpoint, sources: readonly Source[]): string | undefined {
+  #hostRefusal({ host, origin }: Endpoint, sources: readonly Source[]): string | undefined {
     const { allowedHosts } = this.#rules;
     if (allowedHosts) {
       return matches(allowedHosts, host) ? undefined : `${host} is not among discovery.allowedHosts`;
     }
+    // A domain vouches for what its operator lists, not for what one of its brokers says (R94).
+    if (origin === 'redirect')
+      return `${host} is named by a broker alone (discovery.allowedHosts can permit it)`;
     if (sources.some((source) => vouchesFor(source, host))) return undefined;
     const names = sources.map(({ name }) => name).join(', ');
     return `${host} does not belong to ${names} (discovery.allowedHosts can permit it)`;

@@ -21,8 +21,11 @@ export interface CandidatesDeps extends StandingDeps {
   readonly watcher: EndpointList;
   readonly selector: Selector;
   readonly zone: string | undefined;
-  /** Puts the endpoint first that a broker has sent us to. */
-  readonly redirects: { order(ranked: readonly Endpoint[]): readonly Endpoint[] };
+  /** Puts the endpoint first that a broker has sent us to; outside the list it is the `guest`. */
+  readonly redirects: {
+    readonly guest?: Endpoint | undefined;
+    order(ranked: readonly Endpoint[]): readonly Endpoint[];
+  };
   readonly clientId: () => string;
 }
 
@@ -58,10 +61,11 @@ export class Candidates {
     );
   }
 
-  /** The known endpoints by placement alone: first is home. */
+  /** The known endpoints by placement alone: first is home. A guest, which only we know of, is last. */
   ranking(clientId = this.#deps.clientId()): readonly Endpoint[] {
-    const { current } = this.#deps.watcher;
-    return current ? this.#selector.rank(clientId, current.endpoints) : [];
+    const { watcher, redirects } = this.#deps;
+    const ranked = watcher.current ? this.#selector.rank(clientId, watcher.current.endpoints) : [];
+    return redirects.guest && clientId === this.#deps.clientId() ? [...ranked, redirects.guest] : ranked;
   }
 
   /** The first by placement that this runtime can dial, whatever its state: what `status()` calls home. */
@@ -111,9 +115,11 @@ export class Candidates {
     return listed.state === 'up' ? undefined : listed.state;
   }
 
-  /** `endpoint` as the list has it now. */
+  /** `endpoint` as the list has it now; a guest counts as listed. */
   listed({ id }: Endpoint): Endpoint | undefined {
-    return this.#deps.watcher.current?.endpoints.find((endpoint) => endpoint.id === id);
+    const { watcher, redirects } = this.#deps;
+    const listed = watcher.current?.endpoints.find((endpoint) => endpoint.id === id);
+    return listed ?? (redirects.guest?.id === id ? redirects.guest : undefined);
   }
 
   /** See {@link Standing.saidFull}. */

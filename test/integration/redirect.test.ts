@@ -1,4 +1,4 @@
-// Brokers that send clients to one another: followed within the list, never out of it, never for ever (R93–R95).
+// Brokers that send clients to one another: followed in the list, out of it where that is allowed, never for ever (R93–R95).
 // World: scripted MQTT 5 brokers on 127.0.0.1 and 127.0.0.2. Real: sockets.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -90,6 +90,7 @@ describe('a redirect', () => {
   for (const [name, reference] of [
     ['no host', undefined],
     ['a host that is not in the list', 'evil.example.com:1883'],
+    ['a host that is not in the list, at an address of this machine', 'localhost:1883'],
     ['nonsense', `\u202e javascript:alert(1) ${'x'.repeat(5_000)}`],
     ['the word undefined', 'undefined'],
   ] as const) {
@@ -102,6 +103,32 @@ describe('a redirect', () => {
       assert.deepEqual([device.status().current, redirects.map(({ to }) => to)], [idOf(second), [null]]);
     });
   }
+
+  it('to a host outside the list is followed when discovery.allowedHosts names it', async () => {
+    await using third = await scriptedBroker();
+    await using second = await scriptedBroker();
+    const target = `localhost:${third.port}`;
+    await using first = await sendsAway(USE_ANOTHER, () => target);
+    await using device = client([first.url, second.url], {
+      clientId: 'device',
+      protocolVersion: 5,
+      discovery: { allowedHosts: ['localhost'] },
+    });
+    await once(device, 'connect');
+    assert.deepEqual([device.status().current, second.connects], [target, 0]);
+    assert.deepEqual(
+      device.status().endpoints.map(({ id, state }) => [id, state]),
+      [
+        [idOf(first), 'ejected'],
+        [idOf(second), 'healthy'],
+        [target, 'healthy'],
+      ],
+    );
+    assert.equal(device.explain().find(({ id }) => id === target)?.origin, 'redirect');
+    await third.stop();
+    await once(device, 'connect');
+    assert.equal(device.status().current, idOf(second));
+  });
 
   it('in a circle ends, and the client waits', async () => {
     const links: { a?: ScriptedBroker; b?: ScriptedBroker } = {};

@@ -32,6 +32,17 @@ describe('hosts', () => {
     }
   });
 
+  test('that a broker named must be in allowedHosts, whatever domain they are of', () => {
+    const named = from('redirect', 'n1.example.com');
+    for (const brokers of [SRV, REGISTRY, ['mqtts://seed.example.com']])
+      assert.match(rules(brokers).refusal(named) ?? '', /named by a broker alone/);
+    const allowing = rules(SRV, { allowedHosts: ['*.example.com'] });
+    assert.equal(allowing.refusal(named), undefined);
+    assert.match(allowing.refusal(from('redirect', 'n1.example.com', 'mqtt')) ?? '', /not encrypted/);
+    const inside = [{ address: '127.0.0.1' }, { address: '10.0.0.1' }, { address: '203.0.113.5' }];
+    assert.deepEqual(allowing.admitted(named, inside), inside.slice(1));
+  });
+
   for (const [brokers, origin, good, bad] of [
     [SRV, 'srv', ['n1.iot.example.com', 'n1.example.com'], ['evil.com', 'example.com', 'n1.badexample.com']],
     [
