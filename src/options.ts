@@ -166,7 +166,7 @@ export interface DiscoveryOptions {
    */
   readonly lastKnownGood?: string | false;
   /**
-   * Hosts that DNS, a registry or a topic may name: exact, or `*.example.com` for all below. Replaces the default.
+   * Hosts that DNS, a registry, a topic or a redirect may name: exact, or `*.example.com` for all below. Replaces the default.
    * @defaultValue what is below the parent of the domain, the registry or a seed
    */
   readonly allowedHosts?: readonly string[];
