@@ -133,13 +133,16 @@ describe('a damaged word of a broker', () => {
       assert.match(host, /^[a-z0-9_.:-]+$/);
       assert.ok(port === undefined || (port >= 1 && port <= 65_535));
     }
-    const { to } = new Redirects(new VirtualClock()).follow(
-      'x',
-      0x9c,
-      text,
-      ids.map((id) => endpoint(id)),
-    );
+    const listed = ids.map((id) => endpoint(id));
+    const clock = new VirtualClock();
+    const clientId = () => 'device';
+    const strict = new Redirects({ clock, clientId, refusal: () => 'not allowed' });
+    const { to } = strict.follow(endpoint('x'), 0x9c, text, listed);
     assert.ok(to === null || ids.includes(to), 'it leads nowhere but into the list');
+    const open = new Redirects({ clock, clientId, refusal: () => undefined });
+    const { to: anywhere } = open.follow(endpoint('x'), 0x9c, text, listed);
+    assert.ok(anywhere === null || ids.includes(anywhere) || anywhere === open.guest?.id);
+    assert.ok(!open.guest || references.length > 0, 'nobody invents a host');
     return to === null ? 'refused' : 'taken';
   });
 
