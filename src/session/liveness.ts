@@ -1,13 +1,15 @@
 /**
  * Tells a dead link from a slow one.
  *
- * A late acknowledgement makes us ask (PINGREQ); only silence after asking is death. Deadlines follow the link's own
- * round trip (RFC 6298): about two seconds on a LAN with traffic, as long as it needs on a jittery mobile link. Any
+ * A late acknowledgement makes us ask (PINGREQ), and so does a flow of messages that stops; only silence after asking is
+ * death. Deadlines follow the link's own round trip (RFC 6298), and the flow's own pace: about two seconds on a LAN with
+ * traffic in either direction, as long as it needs on a jittery mobile link. Any
  * byte is a sign of life. Idle links are asked by MQTT's keepalive. What makes us deaf ourselves, a slow handler of
  * the application, a blocked event loop or a sleeping machine, never counts against the link (R155–R157, R162).
  */
 import type { Packet } from 'mqtt';
 import type { Clock, Timer } from '../platform/ports.js';
+import { Inflow } from './inflow.js';
 import { RoundTrip } from './round-trip.js';
 
 /** See `LivenessOptions`. */
@@ -53,6 +55,7 @@ const REQUESTS: ReadonlySet<string> = new Set(['subscribe', 'unsubscribe', 'pubr
 export class Liveness {
   readonly #deps: LivenessDeps;
   readonly #roundTrip = new RoundTrip();
+  readonly #inflow: Inflow;
   #running = false;
   /** Packet ids of requests without a final acknowledgement. */
   readonly #outstanding = new Set<number>();
@@ -74,6 +77,7 @@ export class Liveness {
 
   constructor(deps: LivenessDeps) {
     this.#deps = deps;
+    this.#inflow = new Inflow(deps.bounds);
   }
 
   /** The link's smoothed round trip in milliseconds, once known. */
@@ -114,6 +118,11 @@ export class Liveness {
     if (cmd === 'pingresp') {
       if (this.#pingAt !== undefined) this.#roundTrip.sample(this.#deps.clock.now() - this.#pingAt);
       this.#pingAt = undefined;
+      return;
+    }
+    if (cmd === 'publish') {
+      this.#inflow.heard(this.#deps.clock.now());
+      this.#watchInflow();
       return;
     }
     const settles = SETTLING.has(cmd) || (cmd === 'pubrec' && (packet.reasonCode ?? 0) >= 0x80);
@@ -194,6 +203,7 @@ export class Liveness {
     const timeoutMs = idle ? IDLE_PING_TIMEOUT_MS : this.#roundTrip.timeoutMs(pingTimeoutMs, maxMs);
     this.#asked = { at: now, timeoutMs, idle };
     this.#arm(now + timeoutMs);
+    this.#watchInflow();
   }
 
   #arm(due: number): void {
@@ -242,9 +252,25 @@ export class Liveness {
       this.#deps.ping();
       return;
     }
-    if (this.#asked) this.#checkAnswer(this.#asked, now);
+    if (now >= (this.#inflow.lateAt ?? Number.POSITIVE_INFINITY)) this.#missMessages(now);
+    else if (this.#asked) this.#checkAnswer(this.#asked, now);
     else if (this.#outstanding.size > 0) this.#checkProgress(now);
     else if (this.#deps.keepalive === 0) this.#probeIdle(now);
+    if (this.#running) this.#watchInflow();
+  }
+
+  /** A message is late: somebody waits for it, as for an acknowledgement. */
+  #missMessages(now: number): void {
+    this.#inflow.asked(now);
+    if (!this.#asked) this.#deps.ping();
+    // A keepalive ping had plenty of time.
+    if (this.#asked?.idle) this.#expectAnswer(now, false);
+    else if (this.#asked) this.#armBy(this.#asked.at + this.#asked.timeoutMs);
+  }
+
+  #watchInflow(): void {
+    const { lateAt } = this.#inflow;
+    if (lateAt !== undefined) this.#armBy(lateAt);
   }
 
   #checkAnswer(asked: { at: number; timeoutMs: number }, now: number): void {

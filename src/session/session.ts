@@ -24,6 +24,8 @@ export interface Link {
   readonly expiresAt: number | undefined;
   /** Milliseconds over which the broker wants its clients to spread after a loss. */
   readonly spreadMs?: number | undefined;
+  /** Milliseconds from CONNECT to CONNACK. */
+  readonly connackMs?: number;
 }
 
 /** Reason code of a DISCONNECT that says why we leave. */
@@ -236,7 +238,8 @@ export class Session {
     const { endpoint, expiresAt } = this.#target;
     this.#options.linked(endpoint.id, resumed);
     const spreadMs = spreadHintOf(packet.properties?.userProperties);
-    this.#listener?.accepted({ endpoint, resumed, limits, expiresAt, spreadMs });
+    const connackMs = this.#clock.now() - this.#openedAt;
+    this.#listener?.accepted({ endpoint, resumed, limits, expiresAt, spreadMs, connackMs });
   }
 
   #watch({ id }: Endpoint): void {
