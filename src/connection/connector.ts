@@ -121,9 +121,11 @@ export class Connector {
     this.#attempted(endpoint);
     pass.sawConnection = true;
     const left = Math.max(1, attemptTimeoutMs - (clock.now() - startedAt));
+    const hasOthers = this.untried(pass).some(({ id }) => id !== endpoint.id);
+    const patienceMs = hasOthers ? pass.patienceMs(endpoint.id) : connackTimeoutMs;
     const onAbort = () => session.abandon();
     signal.addEventListener('abort', onAbort);
-    session.open(dialed, Math.min(connackTimeoutMs, left), {
+    session.open(dialed, Math.min(connackTimeoutMs, patienceMs, left), {
       accepted: (link) => {
         signal.removeEventListener('abort', onAbort);
         listener.accepted(link);

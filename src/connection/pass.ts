@@ -28,7 +28,13 @@ export interface PassBias {
   readonly first?: string | undefined;
   /** The endpoint that has just failed as a link. */
   readonly last?: string | undefined;
+  /** The endpoint that has just ended a link without a word, and is asked again before the others. */
+  readonly again?: { readonly id: string; readonly connackMs: number } | undefined;
 }
+
+/** What an endpoint that is asked again may take for its CONNACK: this, or so many times what it took before. */
+const AGAIN_MS = 500;
+const AGAIN_FACTOR = 4;
 
 /** No fault of the endpoint's, but another may have an address of a family that we have a route to. */
 const NO_ROUTE = 'ENETUNREACH';
@@ -58,6 +64,16 @@ export class Pass {
     if (first === undefined && last === undefined) return ranked;
     const place = ({ id }: T) => (id === first ? -1 : id === last ? 1 : 0);
     return [...ranked].sort((a, b) => place(a) - place(b));
+  }
+
+  /**
+   * Milliseconds that `id` may take for its CONNACK while there are others to try. One that has just dropped us, and
+   * answered faster before, may be a port that accepts and a broker that is gone.
+   */
+  patienceMs(id: string): number {
+    const { again } = this.#bias;
+    if (again?.id !== id) return Number.POSITIVE_INFINITY;
+    return Math.max(AGAIN_MS, AGAIN_FACTOR * again.connackMs);
   }
 
   /** Whether an endpoint has failed in this pass already. */

@@ -268,7 +268,7 @@ export class Supervisor {
     if (waitMs < left) this.#wait({ state: 'backoff', waitMs, reason });
   }
 
-  #beginPass(reason: string, pass = new Pass(this.#parts.whereabouts.bias)): void {
+  #beginPass(reason: string, pass = new Pass(this.#parts.whereabouts.nextBias())): void {
     if (!this.#deps.watcher.current) {
       this.#discover(reason);
       return;
@@ -327,6 +327,7 @@ export class Supervisor {
       at: now,
       reason: error.message,
       shun: verdict.shun,
+      connackMs: link.connackMs,
     });
     this.#parts.ends.blame(end, verdict);
     if (wasStopped()) return;

@@ -11,16 +11,20 @@ export interface LostLink {
   readonly reason: string;
   /** Whether its endpoint is to be tried last. */
   readonly shun: boolean;
+  /** Milliseconds that its CONNACK took. */
+  readonly connackMs?: number | undefined;
 }
 
 /** Remembers the last endpoint until a link is there again. */
 export class Whereabouts {
   #lost: LostLink | undefined;
   #departed: string | undefined;
+  #isAsked = false;
 
   /** A link ended. */
   lost(link: LostLink): void {
     this.#lost = link;
+    this.#isAsked = false;
   }
 
   /** A planned move left an endpoint, which works. */
@@ -34,10 +38,15 @@ export class Whereabouts {
     this.#departed = undefined;
   }
 
-  /** The exceptions from the ranking that follow. */
-  get bias(): PassBias {
+  /** The exceptions from the ranking that follow for the next pass; for those after it others may follow. */
+  nextBias(): PassBias {
     if (this.#departed) return { first: this.#departed };
-    return this.#lost?.shun ? { last: this.#lost.id } : {};
+    if (!this.#lost) return {};
+    const { id, shun, connackMs } = this.#lost;
+    if (shun) return { last: id };
+    const isFirst = !this.#isAsked;
+    this.#isAsked = true;
+    return isFirst && connackMs !== undefined ? { again: { id, connackMs } } : {};
   }
 
   /**

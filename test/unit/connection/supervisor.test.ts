@@ -379,6 +379,42 @@ describe('failed passes', () => {
 });
 
 describe('the loss of a link', () => {
+  test('asks the endpoint that dropped us again, and goes on when it accepts and is silent', async () => {
+    const { clock, core, network, supervisor, transport } = await connected();
+    await clock.advance(60_000);
+    core.answer('a', 'silent');
+    transport().hangUp(new Error('ECONNRESET'));
+    await clock.advance(50 + 499);
+    assert.deepEqual([supervisor.state, network.openIds], ['connecting', ['a']]);
+    await clock.advance(1);
+    assert.deepEqual([supervisor.state, supervisor.current?.id], ['connected', 'b']);
+    assert.deepEqual(network.openIds, ['b']);
+  });
+
+  test('leaves the only endpoint all its time for CONNACK', async () => {
+    const { clock, core, supervisor, transport } = await connected({ ids: 'a' });
+    await clock.advance(60_000);
+    core.answer('a', 'silent');
+    transport().hangUp(new Error('ECONNRESET'));
+    await clock.advance(50 + 9_999);
+    assert.equal(supervisor.state, 'connecting');
+    await clock.advance(1);
+    assert.equal(supervisor.state, 'backoff');
+  });
+
+  test('leaves everybody all their time again once a pass has failed', async () => {
+    const { clock, core, supervisor, transport } = await connected({ ids: 'ab' });
+    await clock.advance(60_000);
+    core.answer('a', 'silent');
+    core.answer('b', 'silent');
+    transport().hangUp(new Error('ECONNRESET'));
+    await clock.advance(50 + 500 + 10_000);
+    assert.equal(supervisor.state, 'backoff');
+    while (supervisor.state === 'backoff') await clock.advance(10);
+    await clock.advance(9_980);
+    assert.deepEqual([supervisor.state, core.log.at(-1)], ['connecting', 'connect a']);
+  });
+
   test('spreads over a moment, then fails over, and tells how long it took', async () => {
     const { clock, events, core, network, supervisor, links, transport } = await connected();
     await clock.advance(60_000);
