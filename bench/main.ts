@@ -21,7 +21,8 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 async function run(cli: Cli, args: readonly string[]): Promise<number> {
-  const { commit, node, cpu, cores } = environment();
+  const conditions = environment();
+  const { commit, node, cpu, cores } = conditions;
   console.log(`commit ${commit ?? 'unknown'} · Node ${node} · ${cores} × ${cpu}\n`);
   const file = cli.json ?? fileURLToPath(new URL('latest.json', RESULTS));
   const finished: Finished[] = [];
@@ -29,7 +30,7 @@ async function run(cli: Cli, args: readonly string[]): Promise<number> {
     finished.push(await runScenario(name, cli));
     console.log(text(finished.at(-1)!));
     // After each, so that an interrupted run keeps what it has.
-    writeJson(file, environment(), ['npm run bench --', ...args].join(' '), finished);
+    writeJson(file, conditions, ['npm run bench --', ...args].join(' '), finished);
   }
   return finished.some(({ result }) => result.faults.length > 0) ? 1 : 0;
 }

@@ -7,17 +7,26 @@ import { rank } from './micro/selection/rank.js';
 import { crashFailover } from './scenarios/crash-failover.js';
 import { crashFloor } from './scenarios/crash-floor.js';
 import { durableOutbox } from './scenarios/durable-outbox.js';
+import { crash, hang, silentAccept, synDrop } from './scenarios/fail-over.js';
+import { load } from './scenarios/load.js';
+import { memory } from './scenarios/memory.js';
 import { publishCost } from './scenarios/publish-cost.js';
 import { resume } from './scenarios/resume.js';
-import { hang, silentAccept, synDrop } from './scenarios/silence.js';
+import { rollingRestart } from './scenarios/rolling-restart.js';
+import { storm } from './scenarios/storm.js';
 import type { Scenario } from './support/scenario.js';
 
 export const SCENARIOS: readonly Scenario[] = [
   crashFailover,
+  crash,
   hang,
   synDrop,
   silentAccept,
   resume,
+  load,
+  memory,
+  rollingRestart,
+  storm,
   publishCost,
   durableOutbox,
   rank,

@@ -2,10 +2,11 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
+import { programVersions } from './programs.js';
 
 const ROOT = new URL('../../', import.meta.url);
-const PACKAGES = ['mqtt', 'mqtt-packet', 'aedes'];
+const PACKAGES = ['mqtt', 'mqtt-packet', 'paho-mqtt', 'aedes'];
 
 export interface Environment {
   readonly date: string;
@@ -13,7 +14,11 @@ export interface Environment {
   readonly platform: string;
   readonly cpu: string;
   readonly cores: number;
+  /** Processes that ran or waited to run in the minute before: a busy machine measures something else. */
+  readonly load: number;
   readonly packages: Readonly<Record<string, string>>;
+  /** Versions of the servers that are installed. */
+  readonly programs: Readonly<Record<string, string>>;
   /** `null` outside of a git checkout; ends in `+` when files were changed. */
   readonly commit: string | null;
   /** Start of the SHA-256 of `dist/index.js`, which is what was measured. */
@@ -27,6 +32,8 @@ export function environment(): Environment {
     platform: `${process.platform} ${process.arch}`,
     cpu: cpus()[0]?.model ?? 'unknown',
     cores: cpus().length,
+    load: loadavg()[0]!,
+    programs: programVersions(),
     packages: {
       'mqtt-failover': versionIn('package.json'),
       ...Object.fromEntries(PACKAGES.map((name) => [name, versionIn(`node_modules/${name}/package.json`)])),

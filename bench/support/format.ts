@@ -3,6 +3,7 @@ import { type Summary, summarize } from './statistics.js';
 
 /** Three significant digits, without exponents. */
 export function number(value: number): string {
+  if (value === Number.POSITIVE_INFINITY) return '∞';
   if (!Number.isFinite(value)) return '–';
   const size = Math.abs(value);
   if (size >= 1000) return Math.round(value).toLocaleString('en-US');

@@ -1,18 +1,23 @@
-/** One line on standard error that says how far a run is; nothing where nobody watches. */
+/** Says on standard error how far a run is: one line that changes on a terminal, a line now and then elsewhere. */
 import { clearLine, cursorTo } from 'node:readline';
 import type { WriteStream } from 'node:tty';
 
+/** Milliseconds between two lines where lines stay. */
+const EVERY_MS = 10_000;
+
 export class Progress {
-  readonly #stream: WriteStream | undefined;
+  readonly #stream: WriteStream;
   #prefix = '';
+  #saidAt = Number.NEGATIVE_INFINITY;
 
   constructor(stream: WriteStream) {
-    this.#stream = stream.isTTY ? stream : undefined;
+    this.#stream = stream;
   }
 
   /** Begins the lines of a scenario. */
   begin(name: string): void {
     this.#prefix = name;
+    this.#saidAt = Number.NEGATIVE_INFINITY;
     this.#show('starting');
   }
 
@@ -32,13 +37,18 @@ export class Progress {
   }
 
   #show(text: string): void {
-    this.#wipe();
     const line = `${this.#prefix} · ${text}`;
-    this.#stream?.write(line.slice(0, (this.#stream.columns || 80) - 1));
+    if (this.#stream.isTTY) {
+      this.#wipe();
+      this.#stream.write(line.slice(0, (this.#stream.columns || 80) - 1));
+    } else if (performance.now() - this.#saidAt >= EVERY_MS) {
+      this.#saidAt = performance.now();
+      this.#stream.write(`${line}\n`);
+    }
   }
 
   #wipe(): void {
-    if (!this.#stream) return;
+    if (!this.#stream.isTTY) return;
     cursorTo(this.#stream, 0);
     clearLine(this.#stream, 0);
   }

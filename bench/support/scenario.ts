@@ -15,9 +15,15 @@ export interface RunContext {
 
 /** Every sample of one thing that was measured, in the order of the rounds. */
 export interface Series {
+  /** Who or what was measured. */
   readonly name: string;
+  /** What of it, where there are several things of several contestants. */
+  readonly group?: string;
   readonly unit: string;
+  /** Infinity is what did not come within the cap. */
   readonly samples: readonly number[];
+  /** How long was waited, in milliseconds. */
+  readonly capMs?: number;
 }
 
 /** A table to print; the first column names the row. */

@@ -7,7 +7,9 @@ export function quantile(samples: readonly number[], q: number): number {
   const position = (sorted.length - 1) * q;
   const below = sorted[Math.floor(position)]!;
   const above = sorted[Math.ceil(position)]!;
-  return below + (above - below) * (position - Math.floor(position));
+  const fraction = position - Math.floor(position);
+  // Apart, as Infinity may be among the samples.
+  return fraction === 0 || above === below ? below : below + (above - below) * fraction;
 }
 
 export function median(samples: readonly number[]): number {

@@ -61,6 +61,11 @@ export class Program implements AsyncDisposable {
     return program;
   }
 
+  /** The process id. */
+  get pid(): number {
+    return this.#child.pid as number;
+  }
+
   /** Ends the process; resolves when it is gone. */
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     const { exitCode, signalCode, pid } = this.#child;
