@@ -28,6 +28,7 @@ export interface LinkWatcher {
 export class LinkAudience {
   readonly #user: LinkObserver;
   readonly #watchers: LinkWatcher[] = [];
+  #link: Link | undefined;
 
   constructor(user: LinkObserver) {
     this.#user = user;
@@ -40,12 +41,15 @@ export class LinkAudience {
 
   /** A link is there. */
   linkUp(link: Link): void {
+    this.#link = link;
     this.#user.linkUp(link);
-    for (const watcher of this.#watchers) watcher.linkUp(link);
+    // A listener of the application may have ended the client in between.
+    for (const watcher of this.#watchers) if (this.#link === link) watcher.linkUp(link);
   }
 
   /** See {@link LinkObserver.linkDown}. */
   linkDown(end?: FailoverError): boolean {
+    this.#link = undefined;
     for (const watcher of this.#watchers) watcher.linkDown(end);
     return this.#user.linkDown(end);
   }
