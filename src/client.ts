@@ -39,7 +39,7 @@ import { FailoverError } from './errors.js';
 import type { EventSink, FailoverEvents, ReceivedPublish } from './events.js';
 import type { MqttCore } from './mqtt/mqtt-core.js';
 import { clearReconnect, writePacket } from './mqtt/mqttjs-internals.js';
-import { redactingLog, redactPacket } from './mqtt/redact.js';
+import { logEvent, redactingLog, redactPacket } from './mqtt/redact.js';
 import { PlainStatus } from './plain-status.js';
 import type { ClientStatus, Explanation } from './status.js';
 
@@ -356,6 +356,7 @@ export class FailoverClient extends MqttClient {
   }
 
   #announce<E extends keyof FailoverEvents>(event: E, payload: FailoverEvents[E]): void {
+    if (this.log !== noop) logEvent(this.log, event, payload);
     try {
       super.emit(event as never, ...([payload] as never));
     } catch (thrown) {

@@ -33,6 +33,21 @@ export interface ReceivedPublish extends IPublishPacket {
   readonly afterFailover?: true;
 }
 
+/**
+ * A step in the life of a connection, as event `trace` names it:
+ *
+ * | step | what happened | `ms` |
+ * | --- | --- | --- |
+ * | `dialed` | a transport is open: TCP, TLS, WebSocket | to open it |
+ * | `accepted` | CONNACK accepted the client | from CONNECT to CONNACK |
+ * | `failed` | an endpoint could not be reached, or refused; `code` is the error's | |
+ * | `asking` | an acknowledgement, or a message of a steady flow, is late: the link is asked by a ping | since the request, or the last message |
+ * | `lost` | an accepted connection ended without our doing; `code` is the error's | since the broker went silent, if it did |
+ * | `resent` | what was in flight is on the way again | |
+ * | `restored` | the broker has answered what subscriptions the session lacked | |
+ */
+export type TraceStep = 'dialed' | 'accepted' | 'failed' | 'asking' | 'lost' | 'resent' | 'restored';
+
 /** Payload of `move` and `failback`. */
 export interface PlannedMove {
   /** Id of the endpoint that was left. */
@@ -85,6 +100,19 @@ export interface FailoverEvents {
     readonly reason: string;
     /** Milliseconds since 1970 from which it may be used again, where that is known. */
     readonly until: number | null;
+  };
+  /**
+   * One step of dialing, connecting, losing and resuming, for people and for measurements: the lines of one fail-over, in
+   * order, tell what it was made of. `text` is a sentence without a time or the endpoint's name.
+   */
+  trace: {
+    readonly endpoint: string;
+    readonly step: TraceStep;
+    readonly text: string;
+    /** Milliseconds that the step took; `null` where there is nothing to measure. See {@link TraceStep}. */
+    readonly ms: number | null;
+    /** Code of the error, or the broker's reason code, where something failed; else `null`. */
+    readonly code: string | number | null;
   };
   /** The endpoint list changed. */
   topology: {

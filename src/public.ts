@@ -51,6 +51,7 @@ export type {
   FailoverEvents,
   PlannedMove,
   ReceivedPublish,
+  TraceStep,
 } from './events.js';
 export {
   type Action,

@@ -3,6 +3,10 @@ import type { Command } from './command.js';
 import { DISCOVERY_OPTIONS, SESSION_OPTIONS } from './discovery.js';
 
 const BROKERS = { type: 'string', value: '<list>', required: true, help: 'the brokers' } as const;
+const TRACE = {
+  type: 'boolean',
+  help: 'tell each step of connecting and failing over on stderr, with its time',
+} as const;
 const SECONDS = { type: 'string', value: '<seconds>' } as const;
 
 /** Every command, in the order of the help. */
@@ -94,6 +98,7 @@ export const COMMANDS: readonly Command[] = [
       retain: { type: 'boolean', help: 'publish as retained' },
       lines: { type: 'boolean', help: 'each line of stdin is a message' },
       timeout: { ...SECONDS, help: 'how long to wait for acknowledgements at the end; 10 unless given' },
+      trace: TRACE,
       'client-id': { type: 'string', value: '<id>', help: 'decides the broker; made up unless given' },
       ...SESSION_OPTIONS,
       ...DISCOVERY_OPTIONS,
@@ -115,6 +120,7 @@ export const COMMANDS: readonly Command[] = [
       count: { type: 'string', value: '<n>', help: 'end after so many messages' },
       for: { ...SECONDS, help: 'end after this long' },
       topics: { type: 'boolean', help: 'print the topic before each payload' },
+      trace: TRACE,
       'client-id': { type: 'string', value: '<id>', help: 'decides the broker; made up unless given' },
       ...SESSION_OPTIONS,
       ...DISCOVERY_OPTIONS,

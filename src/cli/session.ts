@@ -4,6 +4,7 @@ import type { FailoverClient } from '../client.js';
 import { messageOf } from '../errors.js';
 import { connect } from '../index.js';
 import type { FailoverOptions } from '../options.js';
+import { toIso } from '../platform/calendar.js';
 import type { Arguments } from './arguments.js';
 import { discoveryOptions, sessionOptions } from './discovery.js';
 import { readList } from './list.js';
@@ -29,7 +30,16 @@ export async function openSession(
     ...options,
   });
   tellTrouble(client, terminal);
+  if (args.flag('trace')) tellSteps(client, terminal);
   return client;
+}
+
+/** A line with its time for each step of the connection. */
+function tellSteps(client: FailoverClient, terminal: Terminal): void {
+  client.on('trace', ({ endpoint, text }) => {
+    const time = toIso(terminal.platform.clock.wallNow()).slice(11, 23);
+    terminal.note(`${time}  ${printable(`${endpoint}: ${text}`)}`);
+  });
 }
 
 function tellTrouble(client: FailoverClient, terminal: Terminal): void {

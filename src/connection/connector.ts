@@ -12,6 +12,7 @@ import type { Clock, DialTarget, Random } from '../platform/ports.js';
 import type { Candidates } from '../selection/candidates.js';
 import type { ConnectOptions } from '../session/connect-options.js';
 import type { Link, Session } from '../session/session.js';
+import { inWords, traceFailure, traceStep } from '../trace.js';
 import type { Conflict } from './conflict.js';
 import type { Pacing } from './pacing.js';
 import type { Pass } from './pass.js';
@@ -103,10 +104,11 @@ export class Connector {
    * @throws {@link FailoverError} of that endpoint, or the abort reason.
    */
   async dial(endpoint: Endpoint, signal: AbortSignal): Promise<Dialed> {
-    const { dialer, connectOptions } = this.#deps;
+    const { dialer, connectOptions, events } = this.#deps;
     let failure: Error | undefined;
     const dialed = await dialer.dial([connectOptions.target(endpoint)], signal, (_target, error) => {
       this.#attempted(endpoint);
+      traceFailure(events, endpoint.id, 'failed', error as FailoverError);
       this.#warn(endpoint, error as FailoverError);
       failure = error;
     });
@@ -116,11 +118,19 @@ export class Connector {
 
   /** Sends CONNECT over an open transport; on refusal the pass goes on with the others. */
   connect(pass: Pass, dialed: Dialed, startedAt: number, signal: AbortSignal, listener: PassListener): void {
-    const { session, clock, connackTimeoutMs, attemptTimeoutMs } = this.#deps;
+    const { session, clock, events, connackTimeoutMs, attemptTimeoutMs } = this.#deps;
     const { endpoint } = dialed.target;
     this.#attempted(endpoint);
     pass.sawConnection = true;
-    const left = Math.max(1, attemptTimeoutMs - (clock.now() - startedAt));
+    const spentMs = clock.now() - startedAt;
+    const ms = dialed.tookMs ?? spentMs;
+    traceStep(events, endpoint.id, 'dialed', `dialed in ${inWords(ms)}`, ms);
+    // A listener may have ended the client.
+    if (signal.aborted) {
+      dialed.transport.destroy();
+      return;
+    }
+    const left = Math.max(1, attemptTimeoutMs - spentMs);
     const hasOthers = this.untried(pass).some(({ id }) => id !== endpoint.id);
     const patienceMs = hasOthers ? pass.patienceMs(endpoint.id) : connackTimeoutMs;
     const onAbort = () => session.abandon();
@@ -161,9 +171,10 @@ export class Connector {
   }
 
   #failed(pass: Pass, endpoint: Endpoint, error: FailoverError): void {
-    const { candidates, health, conflict, credentials, pacing } = this.#deps;
+    const { candidates, health, conflict, credentials, pacing, events } = this.#deps;
     const { id } = endpoint;
     const action = error.outcome && classify(error.outcome);
+    traceFailure(events, id, 'failed', error);
     if (action === 'reauth' && credentials.canRefresh && pass.mayRefresh(id)) {
       // One refresh and one retry at the same endpoint; then it counts.
       credentials.refused();

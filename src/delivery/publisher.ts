@@ -6,6 +6,7 @@ import type { MqttCore } from '../mqtt/mqtt-core.js';
 import type { Clock, Timer } from '../platform/ports.js';
 import { NO_LIMITS } from '../session/broker-limits.js';
 import type { Link } from '../session/session.js';
+import { traceStep } from '../trace.js';
 import type { DedupIds } from './dedup-ids.js';
 import type { CreateGate } from './gate.js';
 import type { InFlight, InFlightEntry } from './in-flight.js';
@@ -209,8 +210,12 @@ export class Publisher implements ReplayTarget {
     this.#quota = Math.min(limits.receiveMaximum, MAX_IN_FLIGHT);
     this.#cautious = this.#suspects.any;
     this.#resendHeld = this.#cautious || afterSubscriptions;
+    const inFlight = this.#inFlight.size;
     if (resumed) this.#resend();
     else this.#restart();
+    if (inFlight === 0) return;
+    const how = resumed ? 'sent again' : 'published again as new';
+    traceStep(this.#events, endpoint.id, 'resent', `${inFlight} in flight ${how}`);
   }
 
   /** Subscriptions are restored: queued and new publishes may flow. */

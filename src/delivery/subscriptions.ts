@@ -12,6 +12,7 @@ import type { EventSink } from '../events.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';
 import type { Clock, Random, Timer } from '../platform/ports.js';
 import type { Link } from '../session/session.js';
+import { traceStep } from '../trace.js';
 import { isRefusal, unsupportedCode } from './filters.js';
 import { RequestLine, type Sending } from './request-line.js';
 import { Restoration, supportedProperties, type Wanted } from './restoration.js';
@@ -65,6 +66,7 @@ const RESTORE_TIMEOUT_MS = 5_000;
 export class Subscriptions {
   readonly #core: MqttCore;
   readonly #clock: Clock;
+  readonly #events: EventSink;
   readonly #options: SubscriptionOptions;
   readonly #wanted = new Map<string, Wanted>();
   readonly #requests = new Set<Request>();
@@ -76,6 +78,7 @@ export class Subscriptions {
   constructor({ core, clock, random, events, options }: SubscriptionDeps) {
     this.#core = core;
     this.#clock = clock;
+    this.#events = events;
     this.#options = options;
     this.#line = new RequestLine(clock, (item) =>
       'kind' in item ? this.#requests.has(item) : this.#wanted.get(item.filter) === item,
@@ -139,12 +142,21 @@ export class Subscriptions {
    */
   linkUp(link: Link, restored: () => void): void {
     this.#link = link;
+    const since = this.#clock.now();
+    let filters = 0;
     let open = 1;
     let done = false;
     const finish = () => {
       if (done) return;
       done = true;
       this.#clock.clearTimeout(timer);
+      if (link !== this.#link) return;
+      if (filters > 0) {
+        const which = filters === 1 ? '1 subscription' : `${filters} subscriptions`;
+        const text = open > 0 ? `${which} asked for again, not all answered yet` : `${which} restored`;
+        traceStep(this.#events, link.endpoint.id, 'restored', text, this.#clock.now() - since);
+      }
+      // A listener may have ended the client.
       if (link === this.#link) restored();
     };
     const answered = () => {
@@ -153,8 +165,10 @@ export class Subscriptions {
     };
     const timer = this.#clock.setTimeout(finish, RESTORE_TIMEOUT_MS);
     this.#restoreTimer = timer;
+    const again = this.#restoration.linkUp(link, !link.resumed && this.#options.resubscribe);
+    for (const { items } of again) filters += items.length;
     const sendings: Sending<Request | Wanted>[] = [
-      ...this.#restoration.linkUp(link, !link.resumed && this.#options.resubscribe),
+      ...again,
       ...[...this.#requests].map((request) => this.#sending(request, link)),
     ];
     // A listener may have ended the client.

@@ -29,7 +29,7 @@ import { hasOwnWay } from '../health/node-facts.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';
 import type { ResolvedOptions } from '../options.js';
 import type { Page } from '../platform/page.js';
-import type { Network, Platform } from '../platform/ports.js';
+import type { Diagnostics, Network, Platform } from '../platform/ports.js';
 import { clientIdSelector, orderedSelector, randomSelector, type Selector } from '../selection/selector.js';
 import { ConnectOptions } from '../session/connect-options.js';
 import { keepAliveIn } from '../session/page-keepalive.js';
@@ -77,7 +77,7 @@ export function composeClient(
       register(tokens.random, () => platform.random);
       register(tokens.network, () => platform.network);
       register(own.core, () => core);
-      register(own.events, () => events);
+      register(own.events, () => withDiagnostics(events, core, platform.diagnostics));
       register(own.inFlight, () => inFlight);
       registerConnection(register, options, process);
       registerFailback(register, options, process);
@@ -162,7 +162,14 @@ function registerConnection(
   register(own.connectOptions, (c) => new ConnectOptions(c.resolve(own.core), new SessionScope(sessions)));
   register(
     own.session,
-    (c) => new Session(c.resolve(own.core), c.resolve(own.connectOptions), liveness, c.resolve(tokens.clock)),
+    (c) =>
+      new Session(
+        c.resolve(own.core),
+        c.resolve(own.connectOptions),
+        liveness,
+        c.resolve(tokens.clock),
+        c.resolve(own.events),
+      ),
   );
   register(own.supervisor, (c) => {
     return new Supervisor({
@@ -326,6 +333,21 @@ function registerDelivery(
     });
     return new Delivery(publisher, subscriptions);
   });
+}
+
+/** Events go to who has subscribed in the process, too, with the client's id beside what the client's own listeners get. */
+function withDiagnostics(
+  events: EventSink,
+  { options }: MqttCore,
+  diagnostics: Diagnostics | undefined,
+): EventSink {
+  if (!diagnostics) return events;
+  return {
+    emit: (event, payload) => {
+      diagnostics.publish(event, () => ({ clientId: options.clientId ?? '', ...payload }));
+      events.emit(event, payload);
+    },
+  };
 }
 
 /** Why an endpoint must not be dialed at all; the one question before every dial. */

@@ -7,6 +7,8 @@ export interface Dialed {
   readonly target: DialTarget;
   /** Open, and nothing of MQTT was sent on it yet. */
   readonly transport: Transport;
+  /** Milliseconds that it took to open, without the wait for its turn; left out by dialers that do not measure. */
+  readonly tookMs?: number;
 }
 
 /** Reports that one candidate failed; the dial goes on with the others. */

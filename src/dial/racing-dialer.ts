@@ -54,7 +54,7 @@ export class RacingDialer implements Dialer {
   ): Promise<Dialed | undefined> {
     const { race: limit, transportTimeoutMs: deadlineMs } = this.#bounds;
     const contestants = targets.map(
-      (target) => new Candidate(target, this.#network, this.#policy, deadlineMs, onFailure),
+      (target) => new Candidate(target, this.#network, this.#clock, this.#policy, deadlineMs, onFailure),
     );
     return race(contestants, { staggerMs: this.#staggerMs(), limit, deadlineMs }, this.#clock, signal);
   }
@@ -70,17 +70,20 @@ export class RacingDialer implements Dialer {
 class Candidate implements Contestant<HostAddress | undefined, Dialed> {
   readonly #candidate: DialTarget;
   readonly #network: Network;
+  readonly #clock: Clock;
   readonly #policy: DialPolicy;
   readonly #deadlineMs: number;
   readonly #onFailure: DialFailure;
   /** The candidate as it is dialed. */
   #target: DialTarget;
+  #since = 0;
   /** Gives the place in the budget back. */
   #leave: () => void = () => {};
 
   constructor(
     candidate: DialTarget,
     network: Network,
+    clock: Clock,
     policy: DialPolicy,
     deadlineMs: number,
     onFailure: DialFailure,
@@ -88,6 +91,7 @@ class Candidate implements Contestant<HostAddress | undefined, Dialed> {
     this.#candidate = candidate;
     this.#target = candidate;
     this.#network = network;
+    this.#clock = clock;
     this.#policy = policy;
     this.#deadlineMs = deadlineMs;
     this.#onFailure = onFailure;
@@ -109,6 +113,7 @@ class Candidate implements Contestant<HostAddress | undefined, Dialed> {
   }
 
   async ways(signal: AbortSignal): Promise<[HostAddress | undefined, ...HostAddress[]]> {
+    this.#since = this.#clock.now();
     const found = await this.#network.resolve?.(this.#target, signal);
     if (!found) return [undefined];
     const admitted = this.#policy.admit?.(this.#target, found) ?? found;
@@ -119,7 +124,8 @@ class Candidate implements Contestant<HostAddress | undefined, Dialed> {
 
   async go(address: HostAddress | undefined, signal: AbortSignal): Promise<Dialed> {
     const target = this.#target;
-    return { target, transport: await this.#network.open(target, signal, address) };
+    const transport = await this.#network.open(target, signal, address);
+    return { target, transport, tookMs: this.#clock.now() - this.#since };
   }
 
   lost(defeat: Defeat<HostAddress | undefined>): void {

@@ -4,6 +4,7 @@ import type { IClientOptions } from 'mqtt';
 import { type Endpoint, urlToDial } from '../endpoint.js';
 import { browserDatabases } from './browser-databases.js';
 import { browserPage } from './browser-page.js';
+import { monotonicMs } from './monotonic.js';
 import type {
   Clock,
   DialTarget,
@@ -17,7 +18,7 @@ import type {
 } from './ports.js';
 
 const clock: Clock = {
-  now: () => performance.now(),
+  now: monotonicMs,
   wallNow: () => Date.now(),
   setTimeout: (callback, ms) => setTimeout(callback, Math.ceil(ms)) as unknown as Timer,
   clearTimeout: (timer) => clearTimeout(timer as unknown as number),

@@ -5,16 +5,18 @@ import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import type { IClientOptions } from 'mqtt';
 import { createWebSocketStream, WebSocket, type ClientOptions as WebSocketOptions } from 'ws';
 import { type Endpoint, urlToDial } from '../endpoint.js';
+import { monotonicMs } from './monotonic.js';
 import { addressScope } from './node-address-scope.js';
 import { addressesOf, pick, pinned, SOCKET_OPTIONS, type SocketOptions } from './node-addresses.js';
 import { nodeDatabases } from './node-databases.js';
+import { nodeDiagnostics } from './node-diagnostics.js';
 import { nodeDns } from './node-dns.js';
 import { textStores } from './node-text-store.js';
 import type { Clock, DialTarget, HostAddress, Network, Platform, Random, Timer, Transport } from './ports.js';
 import { parseRetryAfter } from './retry-after.js';
 
 const clock: Clock = {
-  now: () => performance.now(),
+  now: monotonicMs,
   wallNow: () => Date.now(),
   setTimeout: (callback, ms) => setTimeout(callback, Math.ceil(ms)) as unknown as Timer,
   clearTimeout: (timer) => clearTimeout(timer as unknown as NodeJS.Timeout),
@@ -203,5 +205,6 @@ export const nodePlatform: Platform = {
   httpCache: false,
   network: new NodeNetwork(),
   dns: nodeDns,
+  diagnostics: nodeDiagnostics,
   byteLength: (text) => Buffer.byteLength(text),
 };

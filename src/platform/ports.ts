@@ -153,6 +153,12 @@ export interface DnsTransport {
   randomBytes(count: number): Uint8Array;
 }
 
+/** Tells of events to whoever has subscribed anywhere in the process, without knowing the client. */
+export interface Diagnostics {
+  /** @param message - Called only when somebody has subscribed to `name`. */
+  publish(name: string, message: () => object): void;
+}
+
 /** Everything a runtime provides. */
 export interface Platform {
   /** Left out where there are no sockets, as in browsers. */
@@ -168,6 +174,8 @@ export interface Platform {
   readonly httpCache: boolean;
   /** Length of a text in UTF-8; the runtime's own, where it has one that is faster than counting. */
   readonly byteLength?: (text: string) => number;
+  /** Left out where the runtime has no such channels. */
+  readonly diagnostics?: Diagnostics;
   readonly clock: Clock;
   readonly random: Random;
   readonly network: Network;

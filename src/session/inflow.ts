@@ -48,11 +48,16 @@ export class Inflow {
     if (last !== undefined) this.#gap.sample(now - last);
   }
 
-  /** The link was asked at `now` because a message was late: until the next one there is nothing to miss. */
-  asked(now: number): void {
+  /**
+   * The link was asked at `now` because a message was late: until the next one there is nothing to miss.
+   *
+   * @returns milliseconds since the last message.
+   */
+  asked(now: number): number {
     this.#since = undefined;
     this.#questions += 1;
     this.#askedAt = now;
+    return now - (this.#last ?? now);
   }
 
   get #silenceMs(): number {

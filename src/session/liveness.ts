@@ -28,8 +28,10 @@ export interface LivenessDeps {
   readonly ping: () => void;
   /** Whether received bytes wait for a handler of the application. */
   readonly busy: () => boolean;
-  /** The link is dead, for the reason given. Called once. */
-  readonly dead: (reason: 'silent' | 'stalled', text: string) => void;
+  /** What somebody waits for has not come for `ms`, and a ping has been sent to find out. */
+  readonly asking: (missing: 'acknowledgement' | 'message', ms: number) => void;
+  /** The link is dead, for the reason given, `ms` after it stopped to answer. Called once. */
+  readonly dead: (reason: 'silent' | 'stalled', text: string, ms: number) => void;
 }
 
 /** Milliseconds that the answer to an idle link's keepalive ping may take (D8). */
@@ -261,11 +263,12 @@ export class Liveness {
 
   /** A message is late: somebody waits for it, as for an acknowledgement. */
   #missMessages(now: number): void {
-    this.#inflow.asked(now);
+    const silentMs = this.#inflow.asked(now);
     if (!this.#asked) this.#deps.ping();
     // A keepalive ping had plenty of time.
     if (this.#asked?.idle) this.#expectAnswer(now, false);
     else if (this.#asked) this.#armBy(this.#asked.at + this.#asked.timeoutMs);
+    this.#deps.asking('message', silentMs);
   }
 
   #watchInflow(): void {
@@ -291,6 +294,7 @@ export class Liveness {
     }
     this.#suspicions += 1;
     this.#deps.ping();
+    this.#deps.asking('acknowledgement', now - this.#progressAt);
   }
 
   /** Without MQTT's keepalive nobody else asks. */
@@ -301,8 +305,9 @@ export class Liveness {
   }
 
   #die(reason: 'silent' | 'stalled', text: string): void {
+    const since = this.#outstanding.size > 0 ? this.#progressAt : (this.#asked?.at ?? this.#progressAt);
     this.stop();
-    this.#deps.dead(reason, text);
+    this.#deps.dead(reason, text, this.#deps.clock.now() - since);
   }
 
   /** A machine that slept wakes with a link that may be long gone, and no timer that says so. */

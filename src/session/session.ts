@@ -3,9 +3,11 @@ import type { IConnackPacket, IDisconnectPacket, Packet } from 'mqtt';
 import type { Dialed } from '../dial/dialer.js';
 import type { Endpoint } from '../endpoint.js';
 import { FailoverError } from '../errors.js';
+import type { EventSink } from '../events.js';
 import type { Outcome } from '../health/outcomes.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';
 import type { Clock, DialTarget, Timer } from '../platform/ports.js';
+import { inWords, traceFailure, traceStep } from '../trace.js';
 import { type BrokerLimits, brokerLimits } from './broker-limits.js';
 import type { ConnectOptions } from './connect-options.js';
 import { FrameLimit } from './frame-limit.js';
@@ -51,6 +53,7 @@ export class Session {
   readonly #options: ConnectOptions;
   readonly #livenessBounds: LivenessBounds;
   readonly #clock: Clock;
+  readonly #events: EventSink;
   #phase: Phase = 'closed';
   #stream: SessionStream | undefined;
   #target: DialTarget | undefined;
@@ -61,12 +64,21 @@ export class Session {
   #lastRoundTripMs: number | undefined;
   /** Why the connection is about to end, as the broker or a deadline said it. */
   #verdict: FailoverError | undefined;
+  /** How long the link had been silent when it was given up. */
+  #silentMs: number | null = null;
 
-  constructor(core: MqttCore, options: ConnectOptions, liveness: LivenessBounds, clock: Clock) {
+  constructor(
+    core: MqttCore,
+    options: ConnectOptions,
+    liveness: LivenessBounds,
+    clock: Clock,
+    events: EventSink,
+  ) {
     this.#core = core;
     this.#options = options;
     this.#livenessBounds = liveness;
     this.#clock = clock;
+    this.#events = events;
   }
 
   /** Whether MQTT packets may be exchanged. */
@@ -104,6 +116,7 @@ export class Session {
     this.#target = target;
     this.#listener = listener;
     this.#verdict = undefined;
+    this.#silentMs = null;
     this.#phase = 'connecting';
     this.#connackTimer = this.#clock.setTimeout(() => {
       const { id } = target.endpoint;
@@ -239,6 +252,14 @@ export class Session {
     this.#options.linked(endpoint.id, resumed);
     const spreadMs = spreadHintOf(packet.properties?.userProperties);
     const connackMs = this.#clock.now() - this.#openedAt;
+    const memory = resumed ? 'session present' : 'new session';
+    traceStep(
+      this.#events,
+      endpoint.id,
+      'accepted',
+      `CONNACK after ${inWords(connackMs)}, ${memory}`,
+      connackMs,
+    );
     this.#listener?.accepted({ endpoint, resumed, limits, expiresAt, spreadMs, connackMs });
   }
 
@@ -250,7 +271,12 @@ export class Session {
       keepalive: this.#core.client.keepalive,
       ping: () => this.#core.client.sendPing(),
       busy: () => stream?.busy === true,
-      dead: (reason, text) => {
+      asking: (missing, ms) => {
+        const text = `no ${missing} for ${inWords(ms)}, asking by a ping`;
+        traceStep(this.#events, id, 'asking', text, ms);
+      },
+      dead: (reason, text, ms) => {
+        this.#silentMs = ms;
         const message = `The connection to ${id} is dead: ${text}`;
         this.fail(
           new FailoverError('ERR_LINK', message, {
@@ -292,7 +318,10 @@ export class Session {
     this.#phase = 'closed';
     this.#listener = undefined;
     if (phase === 'connecting') listener?.refused(error);
-    else listener?.ended(error);
+    else if (listener) {
+      traceFailure(this.#events, endpoint.id, 'lost', error, this.#silentMs);
+      listener.ended(error);
+    }
   }
 
   #linkError({ id }: Endpoint, text: string, cause: Error | undefined, how: string): FailoverError {

@@ -29,7 +29,17 @@ const REFUSAL = 0x80;
 
 /** Events that every tab gets, as they are about the connection that all share. */
 const SHARED_EVENTS = [
-  ...(['failover', 'failback', 'move', 'state', 'health', 'topology', 'dropped', 'uncertain'] as const),
+  ...([
+    'failover',
+    'failback',
+    'move',
+    'state',
+    'health',
+    'topology',
+    'dropped',
+    'uncertain',
+    'trace',
+  ] as const),
   ...(['subscription-refused', 'redirect', 'conflict', 'warning', 'security', 'discovery-error'] as const),
 ] satisfies (keyof FailoverEvents)[];
 

@@ -17,7 +17,7 @@ const CANARY = /canary/i;
 const EVENTS = [
   ...['connect', 'reconnect', 'close', 'offline', 'disconnect', 'end', 'error', 'message', 'packetsend'],
   ...['packetreceive', 'failover', 'failback', 'move', 'topology', 'health', 'state', 'dropped', 'uncertain'],
-  ...['conflict', 'redirect', 'discovery-error'],
+  ...['conflict', 'redirect', 'discovery-error', 'trace', 'security', 'topology', 'warning'],
 ] as const;
 
 /** A value with all that is in it, hidden members and causes too, and bytes as text. */

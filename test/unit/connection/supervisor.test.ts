@@ -124,7 +124,7 @@ describe('the first connection', () => {
       { from: 'discovering', to: 'connecting', reason: 'hello' },
       { from: 'connecting', to: 'connected', reason: 'accepted by a' },
     ]);
-    assert.deepEqual(events.names, ['state', 'topology', 'state', 'state']);
+    assert.deepEqual(events.names, ['state', 'topology', 'state', 'trace', 'state']);
     assert.deepEqual([core.log, links, network.log], [['connect a', 'connected'], ['up a'], ['a@0']]);
     assert.equal(supervisor.current?.id, 'a');
     assert.deepEqual(supervisor.counters, { attempts: 1, connects: 1, failovers: 0, failedPasses: 0 });

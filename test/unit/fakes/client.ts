@@ -49,7 +49,7 @@ export function clientOf({
   Object.assign(core.options, { protocolVersion: 5, clientId });
   const watcher = new Watcher({ resolver: { resolve }, clock, random, events, refreshMs });
   const connectOptions = connectOptionsOf(core);
-  const session = sessionOf(core, clock, connectOptions);
+  const session = sessionOf(core, clock, connectOptions, events);
   const supervisor = supervisorOf({
     watcher,
     network,

@@ -5,6 +5,7 @@ import { Supervisor } from '../../../src/connection/supervisor.js';
 import type { Credentials } from '../../../src/dial/credentials.js';
 import type { DialBudget } from '../../../src/dial/dial-budget.js';
 import { RacingDialer } from '../../../src/dial/racing-dialer.js';
+import type { EventSink } from '../../../src/events.js';
 import { HealthBook } from '../../../src/health/health-book.js';
 import type { SharedHealth } from '../../../src/health/shared-health.js';
 import type { MqttCore } from '../../../src/mqtt/mqtt-core.js';
@@ -29,9 +30,14 @@ export function linkTo(id: string, limits: Partial<BrokerLimits> = {}, resumed =
 }
 
 /** A session over `core`, which from now on takes its streams. */
-export function sessionOf(core: FakeCore, clock: Clock, connectOptions = connectOptionsOf(core)): Session {
+export function sessionOf(
+  core: FakeCore,
+  clock: Clock,
+  connectOptions = connectOptionsOf(core),
+  events: EventSink = { emit: () => {} },
+): Session {
   const liveness = { suspectAfterMs: 1_000, pingTimeoutMs: 1_000, maxMs: 10_000 };
-  const session = new Session(core, connectOptions, liveness, clock);
+  const session = new Session(core, connectOptions, liveness, clock, events);
   core.session = session;
   return session;
 }

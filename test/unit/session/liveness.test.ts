@@ -25,7 +25,9 @@ interface LinkOptions {
 class WatchedLink {
   readonly clock = new VirtualClock();
   readonly liveness: Liveness;
-  readonly deaths: { reason: string; text: string; at: number }[] = [];
+  readonly deaths: { reason: string; text: string; at: number; silentMs: number }[] = [];
+  /** What was missing when we asked, and for how many milliseconds. */
+  readonly questions: string[] = [];
   /** When PINGREQs left, ours and those of {@link keepalivePing}. */
   readonly pings: number[] = [];
   busy = false;
@@ -42,7 +44,8 @@ class WatchedLink {
       keepalive,
       ping: () => this.keepalivePing(),
       busy: () => this.busy,
-      dead: (reason, text) => this.deaths.push({ reason, text, at: this.elapsed }),
+      asking: (missing, ms) => this.questions.push(`${missing} ${ms}`),
+      dead: (reason, text, silentMs) => this.deaths.push({ reason, text, at: this.elapsed, silentMs }),
     });
     this.liveness.start(connackMs);
   }
@@ -126,6 +129,7 @@ describe('a request without an acknowledgement', () => {
     await link.clock.advance(60_000);
     assert.deepEqual(link.death, { reason: 'silent', at: 2_000 });
     assert.match(link.deaths[0]?.text ?? '', /1000 ms/);
+    assert.deepEqual([link.questions, link.deaths[0]?.silentMs], [['acknowledgement 1000'], 2_000]);
     assert.deepEqual(link.pings, [1_000]);
   });
 
