@@ -31,21 +31,21 @@ function onLog(level, log) {
 const compile = () => esbuild({ target: 'es2022', sourceMap: true });
 
 /** `require()` loads the ES module itself (Node >= 20.19), so both module systems share one implementation. */
-const commonJsEntry = () => ({
+const commonJsEntry = (name) => ({
   name: 'commonjs-entry',
   generateBundle(_options, bundle) {
-    const { exports } = bundle['index.js'];
+    const { exports } = bundle[`${name}.js`];
     const source = [
       "'use strict';",
       '',
-      "const implementation = require('./index.js');",
+      `const implementation = require('./${name}.js');`,
       '',
       "Object.defineProperty(exports, '__esModule', { value: true });",
       // Spelled out one by one, as Node and type checkers find the names of a CommonJS module by reading it.
       ...exports.map((name) => `exports.${name} = implementation.${name};`),
       '',
     ].join('\n');
-    this.emitFile({ type: 'asset', fileName: 'index.cjs', source });
+    this.emitFile({ type: 'asset', fileName: `${name}.cjs`, source });
   },
 });
 
@@ -94,22 +94,33 @@ const script = {
   },
 };
 
-const types = (name, extensions) => ({
-  input: `src/${name}.ts`,
-  external: isPackage,
+const OPENTELEMETRY = './src/opentelemetry/opentelemetry.ts';
+const PUBLIC_NAMES = /\/public(\.[jt]s)?$/;
+
+/** An entry beside the main one names its types and repeats none of them: two copies of a class are two types. */
+const types = (name, extensions, { file = `src/${name}.ts`, isBeside = false } = {}) => ({
+  input: { [name]: file },
+  external: (id) => isPackage(id) || (isBeside && PUBLIC_NAMES.test(id)),
   plugins: [dts({ tsconfig: 'tsconfig.json' })],
   onLog,
-  output: extensions.map((extension) => ({ file: `dist/${name}.${extension}`, format: 'es' })),
+  output: extensions.map((extension) => ({
+    dir: 'dist',
+    entryFileNames: `[name].${extension}`,
+    format: 'es',
+    paths: (id) => (PUBLIC_NAMES.test(id) ? `./index.${extension === 'd.cts' ? 'cjs' : 'js'}` : id),
+  })),
 });
 
 export default function config() {
   rmSync('dist', { recursive: true, force: true });
   return [
-    esm('index', [commonJsEntry()]),
+    esm('index', [commonJsEntry('index')]),
     esm('browser'),
+    esm('opentelemetry', [commonJsEntry('opentelemetry')], OPENTELEMETRY),
     esm('cli', [executable('cli')], './src/cli/main.ts', '#!/usr/bin/env node'),
     script,
     types('index', ['d.ts', 'd.cts']),
     types('browser', ['d.ts']),
+    types('opentelemetry', ['d.ts', 'd.cts'], { file: OPENTELEMETRY, isBeside: true }),
   ];
 }

@@ -16,6 +16,8 @@ const BUNDLE = [
   'index.d.cts',
   'browser.js',
   'browser.d.ts',
+  'opentelemetry.js',
+  'opentelemetry.d.ts',
   'mqtt-failover.min.js',
 ];
 

@@ -85,6 +85,13 @@ const EXPECTED: Readonly<Record<string, readonly Expected[]>> = {
     /^topology by topic: added n2, n3$/,
     /^knows 3 brokers now$/,
   ],
+  '10-prometheus': [
+    /^messaging_client_sent_messages_total\{messaging_system="mqtt",.+,server_port="\d+",.+\} 1$/,
+    /^mqtt_failover_failovers_total\{server_address="127.0.0.1",.+\} 1$/,
+    /^mqtt_failover_offline_duration_count\{.+\} 1$/,
+    /^mqtt_failover_clients\{mqtt_failover_client_state="connected",.+\} 1$/,
+    /^mqtt_failover_outbox_messages\{.+\} 0$/,
+  ],
 };
 
 describe('examples', { concurrency: 2 }, () => {
