@@ -106,8 +106,11 @@ export interface FailoverEvents {
    * order, tell what it was made of. `text` is a sentence without a time or the endpoint's name.
    */
   trace: {
+    /** Id of the endpoint. */
     readonly endpoint: string;
+    /** What happened. */
     readonly step: TraceStep;
+    /** The same for people; it may change. */
     readonly text: string;
     /** Milliseconds that the step took; `null` where there is nothing to measure. See {@link TraceStep}. */
     readonly ms: number | null;

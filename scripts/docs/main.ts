@@ -14,6 +14,10 @@ const pages = {
   'docs/options.md': optionsPage(),
   'docs/outcomes.md': outcomesPage(),
   'docs/api/README.md': await apiPage(),
+  'docs/api/opentelemetry.md': await apiPage({
+    source: 'src/opentelemetry/opentelemetry.ts',
+    name: 'mqtt-failover/opentelemetry',
+  }),
 };
 
 const stale = Object.entries(pages).filter(([path, text]) => read(path) !== text);
