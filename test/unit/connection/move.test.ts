@@ -416,7 +416,7 @@ describe('stopping', () => {
 
   test('in a listener that hears of the state is for good', async () => {
     const wrong: string[] = [];
-    for (let at = 1; at <= 6; at += 1) {
+    for (let at = 1; at <= 4; at += 1) {
       const { clock, events, move, network, supervisor, end } = await connected();
       let heard = 0;
       let after = -1;
