@@ -14,6 +14,8 @@ class Subscriber {
   readonly clock = new VirtualClock();
   readonly pings: number[] = [];
   readonly deaths: number[] = [];
+  /** What was missing when we asked, and for how many milliseconds. */
+  readonly questions: string[] = [];
   isAlive = true;
   readonly #liveness: Liveness;
   readonly #startedAt = this.clock.now();
@@ -25,6 +27,7 @@ class Subscriber {
       keepalive,
       ping: () => this.ping(),
       busy: () => false,
+      asking: (missing, ms) => this.questions.push(`${missing} ${Math.round(ms)}`),
       dead: () => this.deaths.push(this.elapsed),
     });
     this.#liveness.start(1);
@@ -75,6 +78,7 @@ describe('a subscriber', () => {
       await link.clock.advance(30_000);
       assert.equal(link.deaths.length, 1);
       assert.ok(link.deaths[0]! - diedAt <= 2_000, `flow every ${gapMs} ms: ${link.deaths[0]! - diedAt} ms`);
+      assert.deepEqual(link.questions, ['message 1000']);
     }
   });
 
