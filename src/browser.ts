@@ -16,4 +16,4 @@ export const connect: Connect = connector.connect;
 /** As {@link connect}, and resolves when a broker has accepted; rejects when all of them failed. */
 export const connectAsync: ConnectAsync = connector.connectAsync;
 /** All names of this module, for `import failover from 'mqtt-failover'`. @hidden */
-export default { ...names, connect, connectAsync };
+export default /* @__PURE__ */ Object.assign({}, names, { connect, connectAsync });

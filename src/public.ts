@@ -53,14 +53,13 @@ export type {
   ReceivedPublish,
   TraceStep,
 } from './events.js';
+export { OUTCOMES, type OutcomeRow } from './health/outcome-table.js';
 export {
   type Action,
   type CoolRange,
   classify,
-  OUTCOMES,
   type Outcome,
   type OutcomeKind,
-  type OutcomeRow,
 } from './health/outcomes.js';
 export * from './mqtt/exports.js';
 export type {

@@ -1,5 +1,6 @@
 // docs/outcomes.md, from the table that the client itself reads.
-import { type Action, OUTCOMES, type OutcomeKind, type OutcomeRow } from '../../src/health/outcomes.js';
+import { OUTCOMES, type OutcomeRow } from '../../src/health/outcome-table.js';
+import type { Action, OutcomeKind } from '../../src/health/outcomes.js';
 
 const TITLES: Readonly<Record<OutcomeKind, string>> = {
   connack: 'CONNACK, MQTT 5',

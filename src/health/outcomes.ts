@@ -1,6 +1,6 @@
 /**
- * What every way of failing means: one table from MQTT reason codes, WebSocket closes, HTTP upgrade answers, TLS, DNS
- * and socket errors to one action each (R70). `docs/outcomes.md` is generated from it.
+ * What every way of failing means: MQTT reason codes, WebSocket closes, HTTP upgrade answers, TLS, DNS and socket errors
+ * have one action each (R70).
  */
 
 /**
@@ -63,28 +63,8 @@ export interface Outcome {
   readonly code: number | string;
 }
 
-/** One row of the table. */
-export interface OutcomeRow extends Outcome {
-  /** What specifications call it. */
-  readonly name: string;
-  /** What the client does about it. */
-  readonly action: Action;
-  /** Where the action needs a reason, or has a twist. */
-  readonly note?: string;
-  /** Milliseconds that the endpoint is left alone at once, at least and at most: a time between is drawn. */
-  readonly coolMs?: CoolRange;
-}
-
 /** Milliseconds at least and at most. */
 export type CoolRange = readonly [least: number, most: number];
-
-type Row = readonly [
-  code: number | string,
-  name: string,
-  action: Action,
-  note?: string | undefined,
-  coolMs?: CoolRange,
-];
 
 /** One to ten seconds for a broker that takes no more connections just now (C2). */
 const RATE_COOL: CoolRange = Object.freeze([1_000, 10_000] as const);
@@ -93,158 +73,50 @@ const SHUTDOWN_COOL: CoolRange = Object.freeze([30_000, 36_000] as const);
 /** Five minutes for a certificate that cannot be trusted: nothing heals it but a person, or a clock that is set. */
 const DISTRUST_COOL: CoolRange = Object.freeze([300_000, 360_000] as const);
 
-function rows(kind: OutcomeKind, list: readonly Row[]): OutcomeRow[] {
-  return list.map(([code, name, action, note, coolMs]) =>
-    Object.freeze({ kind, code, name, action, ...(note ? { note } : {}), ...(coolMs ? { coolMs } : {}) }),
-  );
-}
+type Codes = Readonly<Partial<Record<Action, readonly (number | string)[]>>>;
 
-/** The table. Sources: MQTT 5.0 tables 3-1 and 3-10, MQTT 3.1.1 table 3.1, requirements C2 and C3. */
-export const OUTCOMES: readonly OutcomeRow[] = Object.freeze([
-  ...rows('connack', [
-    [0x00, 'Success', 'accept'],
-    [0x80, 'Unspecified error', 'cool', 'some brokers say so when a session cannot be opened'],
-    [0x81, 'Malformed Packet', 'cool', 'a middlebox, or us'],
-    [0x82, 'Protocol Error', 'cool', 'a middlebox, or us'],
-    [0x83, 'Implementation specific error', 'cool'],
-    [0x84, 'Unsupported Protocol Version', 'unfit'],
-    [0x85, 'Client Identifier not valid', 'fatal'],
-    [0x86, 'Bad User Name or Password', 'reauth'],
-    [0x87, 'Not authorized', 'reauth'],
-    [0x88, 'Server unavailable', 'cool'],
-    [0x89, 'Server busy', 'cool', 'full: tried last for a while; from two endpoints in one pass: all'],
-    [0x8a, 'Banned', 'fatal'],
-    [0x8b, 'Server shutting down', 'cool'],
-    [0x8c, 'Bad authentication method', 'fatal'],
-    [0x90, 'Topic Name invalid', 'fatal', 'the will topic'],
-    [0x95, 'Packet too large', 'unfit'],
-    [
-      0x97,
-      'Quota exceeded',
-      'all',
-      'from two endpoints in one pass; one alone is full: tried last for a while',
-    ],
-    [0x99, 'Payload format invalid', 'fatal', 'the will payload'],
-    [0x9a, 'Retain not supported', 'unfit', 'the will'],
-    [0x9b, 'QoS not supported', 'unfit', 'the will'],
-    [0x9c, 'Use another server', 'redirect'],
-    [0x9d, 'Server moved', 'redirect'],
-    [0x9f, 'Connection rate exceeded', 'cool', 'full: tried last for a while', RATE_COOL],
-  ]),
-  ...rows('connack-v3', [
-    [0, 'Connection accepted', 'accept'],
-    [1, 'Unacceptable protocol version', 'cool', 'brokers also fold other errors into it'],
-    [2, 'Identifier rejected', 'fatal'],
-    [3, 'Server unavailable', 'cool', 'brokers fold busy, quota and use-another-server into it'],
-    [4, 'Bad user name or password', 'reauth'],
-    [
-      5,
-      'Not authorized',
-      'reauth',
-      'some brokers say so when they are busy: other endpoints are tried first',
-    ],
-  ]),
-  ...rows('disconnect', [
-    [0x00, 'Normal disconnection', 'same'],
-    [0x80, 'Unspecified error', 'same'],
-    [0x81, 'Malformed Packet', 'operation'],
-    [0x82, 'Protocol Error', 'operation'],
-    [0x83, 'Implementation specific error', 'same'],
-    [0x87, 'Not authorized', 'reauth'],
-    [0x89, 'Server busy', 'cool', 'full: tried last for a while'],
-    [0x8b, 'Server shutting down', 'cool', undefined, SHUTDOWN_COOL],
-    [0x8d, 'Keep Alive timeout', 'same', 'we were silent'],
-    [0x8e, 'Session taken over', 'yield'],
-    [0x8f, 'Topic Filter invalid', 'operation'],
-    [0x90, 'Topic Name invalid', 'operation'],
-    [0x93, 'Receive Maximum exceeded', 'operation'],
-    [0x94, 'Topic Alias invalid', 'operation'],
-    [0x95, 'Packet too large', 'operation'],
-    [0x96, 'Message rate too high', 'same'],
-    [0x97, 'Quota exceeded', 'same'],
-    [
-      0x98,
-      'Administrative action',
-      'same',
-      'a client that was kicked must not hop to another endpoint at once; three times in ten minutes: the slow lane, and event `security`',
-    ],
-    [0x99, 'Payload format invalid', 'operation'],
-    [0x9a, 'Retain not supported', 'operation'],
-    [0x9b, 'QoS not supported', 'operation'],
-    [0x9c, 'Use another server', 'redirect'],
-    [0x9d, 'Server moved', 'redirect'],
-    [0x9e, 'Shared Subscriptions not supported', 'operation'],
-    [0x9f, 'Connection rate exceeded', 'cool', 'full: tried last for a while', RATE_COOL],
-    [0xa0, 'Maximum connect time', 'same', 'with fresh credentials, where they are asked for'],
-    [0xa1, 'Subscription Identifiers not supported', 'operation'],
-    [0xa2, 'Wildcard Subscriptions not supported', 'operation'],
-  ]),
-  ...rows('websocket', [
-    [1000, 'Normal closure', 'same'],
-    [1001, 'Going away', 'next'],
-    [1002, 'Protocol error', 'operation'],
-    [1003, 'Unsupported data', 'operation'],
-    [1006, 'Abnormal closure', 'cool'],
-    [1007, 'Invalid payload data', 'operation'],
-    [1008, 'Policy violation', 'reauth'],
-    [1009, 'Message too big', 'operation'],
-    [1011, 'Internal error', 'cool'],
-    [1012, 'Service restart', 'next'],
-    [1013, 'Try again later', 'cool'],
-    [1015, 'TLS handshake failed', 'cool'],
-  ]),
-  ...rows('http', [
-    [401, 'Unauthorized', 'reauth'],
-    [403, 'Forbidden', 'reauth'],
-    [404, 'Not Found', 'unfit'],
-    [426, 'Upgrade Required', 'unfit'],
-    [429, 'Too Many Requests', 'cool', 'for as long as Retry-After says, in Node'],
-    [503, 'Service Unavailable', 'cool', 'for as long as Retry-After says, in Node'],
-  ]),
-  ...rows('tls', [
-    [
-      'CERT_HAS_EXPIRED',
-      'Certificate expired',
-      'cool',
-      'a wrong clock of the device may heal; event `security`, as for every certificate that fails the check',
-      DISTRUST_COOL,
-    ],
-    [
-      'ERR_TLS_CERT_ALTNAME_INVALID',
-      'Certificate for another name',
-      'cool',
-      'event `security`',
-      DISTRUST_COOL,
-    ],
-  ]),
-  ...rows('socket', [
-    ['ECONNREFUSED', 'Connection refused', 'cool'],
-    ['ECONNRESET', 'Connection reset', 'cool'],
-    ['EPIPE', 'Broken pipe', 'cool'],
-    ['ETIMEDOUT', 'Connection timed out', 'cool'],
-    ['EHOSTUNREACH', 'Host unreachable', 'cool'],
-    ['ENETUNREACH', 'Network unreachable', 'all', 'no route of our own'],
-    ['ENETDOWN', 'Network down', 'all'],
-    ['EADDRNOTAVAIL', 'No local address left', 'all'],
-    ['EMFILE', 'Too many open files', 'all'],
-    ['ENFILE', 'Too many open files in the system', 'all'],
-    ['ENOBUFS', 'No buffer space', 'all'],
-    ['ENOMEM', 'No memory', 'all'],
-    ['ENOTFOUND', 'Name not found', 'cool'],
-    ['EAI_AGAIN', 'Name service unavailable', 'cool', 'perhaps ours, perhaps theirs'],
-  ]),
-  ...rows('link', [
-    ['transport-timeout', 'No transport in time', 'cool'],
-    ['connack-timeout', 'No CONNACK in time', 'cool'],
-    ['closed-before-connack', 'Accepted, then closed before CONNACK', 'cool'],
-    ['no-credentials', 'The application gave no credentials', 'all'],
-    ['silent', 'No byte within the liveness deadline', 'cool'],
-    ['malformed', 'Malformed data from the broker', 'cool'],
-    ['closed', 'Closed without a reason', 'same'],
-  ]),
-]);
+/**
+ * What is not `cool`. Sources: MQTT 5.0 tables 3-1 and 3-10, MQTT 3.1.1 table 3.1, requirements C2 and C3. Names and reasons
+ * of all codes: `outcome-table.ts`.
+ */
+const ACTIONS: Readonly<Record<OutcomeKind, Codes>> = {
+  connack: {
+    accept: [0x00],
+    unfit: [0x84, 0x95, 0x9a, 0x9b],
+    fatal: [0x85, 0x8a, 0x8c, 0x90, 0x99],
+    reauth: [0x86, 0x87],
+    all: [0x97],
+    redirect: [0x9c, 0x9d],
+  },
+  'connack-v3': { accept: [0], fatal: [2], reauth: [4, 5] },
+  disconnect: {
+    same: [0x00, 0x80, 0x83, 0x8d, 0x96, 0x97, 0x98, 0xa0],
+    operation: [0x81, 0x82, 0x8f, 0x90, 0x93, 0x94, 0x95, 0x99, 0x9a, 0x9b, 0x9e, 0xa1, 0xa2],
+    reauth: [0x87],
+    yield: [0x8e],
+    redirect: [0x9c, 0x9d],
+  },
+  websocket: { same: [1000], next: [1001, 1012], operation: [1002, 1003, 1007, 1009], reauth: [1008] },
+  http: { reauth: [401, 403], unfit: [404, 426] },
+  tls: {},
+  socket: { all: ['ENETUNREACH', 'ENETDOWN', 'EADDRNOTAVAIL', 'EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'] },
+  link: { all: ['no-credentials'], same: ['closed'] },
+};
 
-const BY_OUTCOME: ReadonlyMap<string, OutcomeRow> = new Map(OUTCOMES.map((row) => [key(row), row]));
+/** The actions by `kind code`. */
+const BY_OUTCOME: ReadonlyMap<string, Action> = new Map(
+  Object.entries(ACTIONS).flatMap(([kind, actions]) =>
+    Object.entries(actions).flatMap(([action, codes]) =>
+      codes.map((code): [string, Action] => [`${kind} ${code}`, action as Action]),
+    ),
+  ),
+);
+
+const COOL: Readonly<Record<string, CoolRange>> = {
+  'connack 159': RATE_COOL,
+  'disconnect 159': RATE_COOL,
+  'disconnect 139': SHUTDOWN_COOL,
+};
 
 function key({ kind, code }: Outcome): string {
   return `${kind} ${code}`;
@@ -253,16 +125,16 @@ function key({ kind, code }: Outcome): string {
 /**
  * The action for an outcome; pure.
  *
- * What the table does not name is `cool`: unknown codes from 0x80 on, reserved return codes, other TLS and socket
+ * What is not listed is `cool`: unknown codes from 0x80 on, reserved return codes, other TLS and socket
  * errors, other HTTP statuses. The endpoint did something that we cannot use.
  */
 export function classify(outcome: Outcome): Action {
-  return BY_OUTCOME.get(key(outcome))?.action ?? 'cool';
+  return BY_OUTCOME.get(key(outcome)) ?? 'cool';
 }
 
 /** How long an endpoint is left alone at once for an outcome, before failures are counted; pure. */
 export function coolRangeOf(outcome: Outcome): CoolRange | undefined {
-  return isDistrust(outcome) ? DISTRUST_COOL : BY_OUTCOME.get(key(outcome))?.coolMs;
+  return isDistrust(outcome) ? DISTRUST_COOL : COOL[key(outcome)];
 }
 
 /**

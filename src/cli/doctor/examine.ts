@@ -2,7 +2,8 @@
 import type { IClientOptions, IConnackPacket } from 'mqtt';
 import type { Authorisation } from '../../discovery/authorisation.js';
 import type { Endpoint } from '../../endpoint.js';
-import { OUTCOMES, type OutcomeKind } from '../../health/outcomes.js';
+import { OUTCOMES } from '../../health/outcome-table.js';
+import type { OutcomeKind } from '../../health/outcomes.js';
 import { inspectCertificate } from '../../platform/node-certificate.js';
 import type { DialTarget, HostAddress, Platform, Transport } from '../../platform/ports.js';
 import { brokerLimits, LARGEST_PACKET } from '../../session/broker-limits.js';

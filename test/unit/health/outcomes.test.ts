@@ -6,10 +6,10 @@
  */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { OUTCOMES } from '../../../src/health/outcome-table.js';
 import {
   type Action,
   classify,
-  OUTCOMES,
   type Outcome,
   type OutcomeKind,
   outcomeOf,
@@ -167,6 +167,14 @@ describe('the table of outcomes', () => {
       const names = OUTCOMES.filter((row) => row.kind === kind).map(({ name }) => name);
       assert.equal(new Set(names).size, names.length, kind);
       assert.ok(names.every((name) => name.length > 3));
+    }
+  });
+
+  it('names every code that is not like an unknown one', () => {
+    for (const kind of Object.keys(EXPECTED) as OutcomeKind[]) {
+      for (let code = 0; code < 5_000; code += 1) {
+        if (classify({ kind, code }) !== 'cool') assert.ok(EXPECTED[kind][code], `${kind} ${code}`);
+      }
     }
   });
 
