@@ -3,6 +3,7 @@ import mqtt from 'mqtt';
 import { type BrokerSpec, type BrokersInput, parseBrokers } from './brokers.js';
 import { chunk } from './chunk.js';
 import { FailoverClient } from './client.js';
+import { loadStore } from './di/chunks.js';
 import { type Composition, composeClient } from './di/container.js';
 import type { ProcessParts, Tools } from './di/parts.js';
 import { tokens } from './di/tokens.js';
@@ -78,7 +79,7 @@ export function createConnector({ platform, tools, defaults }: Runtime): Connect
     tools,
     health: new SharedHealth(platform.clock),
     loadStores: chunk(async () => {
-      const { Backlog, Stores } = await import('./delivery/store/index.js');
+      const { Backlog, Stores } = await loadStore();
       return { Backlog, stores: new Stores(platform.databases) };
     }),
   };

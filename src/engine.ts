@@ -11,10 +11,8 @@ import type {
   Packet,
   PacketCallback,
 } from 'mqtt';
-import type { Departure } from './connection/departure.js';
-import type { Failback } from './connection/failback.js';
+import type { LateMoves } from './connection/late-moves.js';
 import type { Lifecycle } from './connection/lifecycle.js';
-import type { Renewal } from './connection/renewal.js';
 import type { Supervisor } from './connection/supervisor.js';
 import type { Delivery } from './delivery/delivery.js';
 import type { EndpointList } from './discovery/endpoint-list.js';
@@ -34,9 +32,7 @@ export interface EngineDeps {
   readonly core: MqttCore;
   readonly session: Session;
   readonly supervisor: Supervisor;
-  readonly failback: Failback;
-  readonly renewal: Renewal;
-  readonly departure: Departure;
+  readonly moves: LateMoves;
   readonly delivery: Delivery;
   readonly watcher: EndpointList;
   readonly topologyTopic: Pick<TopologyTopic, 'linkUp' | 'linkDown' | 'received'> | undefined;
@@ -63,10 +59,8 @@ export class Engine {
 
   constructor(deps: EngineDeps) {
     this.#deps = deps;
-    deps.supervisor.observe(deps.failback);
-    deps.supervisor.observe(deps.renewal);
     if (deps.topologyTopic) deps.supervisor.observe(deps.topologyTopic);
-    deps.supervisor.observe(deps.departure);
+    deps.supervisor.observe(deps.moves);
   }
 
   /** For MQTT.js's stream builder. */
@@ -139,22 +133,22 @@ export class Engine {
 
   /** Moves to an endpoint by its id. */
   async moveTo(id: string): Promise<void> {
-    const { supervisor, failback } = this.#deps;
+    const { supervisor, moves } = this.#deps;
     if (supervisor.current?.id === id) return;
     await supervisor.move(id, 'moveTo() was called', { event: 'move', patient: false });
-    failback.moved();
+    await moves.moved();
   }
 
   /** Moves to the best endpoint that is not known to fail, if it is better than the one in use. */
   async rebalance(): Promise<void> {
-    const { supervisor, failback, health } = this.#deps;
+    const { supervisor, moves, health } = this.#deps;
     const { current, candidates } = supervisor;
     const mustLeave = !current || candidates.leaveWord(current);
     const better = mustLeave ? candidates.preferred() : candidates.better(current);
     const best = better.find(({ id }) => health.view(id).state !== 'ejected');
     if (!best) return;
     await supervisor.move(best.id, 'rebalance() was called', { event: 'move', patient: false });
-    failback.moved();
+    await moves.moved();
   }
 
   publish(

@@ -5,7 +5,7 @@ import { utf8Length } from './delivery/message.js';
 /** Payload of event `warning`. */
 export interface Warning {
   /** What kind of warning. */
-  readonly code: 'WILL_WITHOUT_DELAY' | 'LONG_CLIENT_ID' | 'IDENTITY_EPHEMERAL';
+  readonly code: 'WILL_WITHOUT_DELAY' | 'LONG_CLIENT_ID' | 'IDENTITY_EPHEMERAL' | 'CODE_NOT_LOADED';
   /** What may happen, and what to write instead. */
   readonly message: string;
 }

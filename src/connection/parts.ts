@@ -9,6 +9,7 @@ import { Conflict } from './conflict.js';
 import { Connector, type ConnectorDeps } from './connector.js';
 import { LinkEnds } from './link-end.js';
 import { LinkAudience, type LinkObserver } from './links.js';
+import type { move } from './move.js';
 import { Pacing, type PacingBounds, type SpreadHint } from './pacing.js';
 import { Redirects } from './redirect.js';
 import { RetryBudget } from './retry-budget.js';
@@ -31,6 +32,9 @@ type SharedDeps = Omit<
   'candidates' | 'pacing' | 'conflict' | 'redirects' | 'connackTimeoutMs' | 'attemptTimeoutMs'
 >;
 
+/** Loads what makes a planned move. */
+export type LoadMove = () => Promise<typeof move>;
+
 /** What the connection needs of the rest. */
 export interface SupervisorDeps extends SharedDeps {
   readonly core: MqttCore;
@@ -39,6 +43,7 @@ export interface SupervisorDeps extends SharedDeps {
   /** Why an endpoint must not be dialed at all; `undefined` when it may. */
   readonly refusal: (endpoint: Endpoint) => string | undefined;
   readonly links: LinkObserver;
+  readonly loadMove: LoadMove;
   /** What the runtime believes of its network; left out where it has no opinion. */
   readonly isOnline?: (() => boolean) | undefined;
   readonly options: SupervisorOptions;

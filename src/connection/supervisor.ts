@@ -14,8 +14,8 @@ import type { Link } from '../session/session.js';
 import type { PassListener } from './connector.js';
 import type { LinkEnd, Return } from './link-end.js';
 import type { LinkWatcher } from './links.js';
-import { type MoveControl, type MoveOptions, move } from './move.js';
-import { makeParts, type Parts, type SupervisorDeps } from './parts.js';
+import type { MoveControl, MoveOptions } from './move.js';
+import { type LoadMove, makeParts, type Parts, type SupervisorDeps } from './parts.js';
 import { allFailed, Pass } from './pass.js';
 import { paused, type State, type Wait, type WaitingState, waitAfter, waiting } from './wait.js';
 
@@ -183,6 +183,7 @@ export class Supervisor {
       },
     };
     try {
+      const move = await this.#loadMove(to);
       await move(from, target, reason, options, control, { ...this.#deps, ...this.#parts });
     } catch (error) {
       // The link still stands: nothing has happened.
@@ -192,6 +193,13 @@ export class Supervisor {
       }
       throw error;
     }
+  }
+
+  #loadMove(to: string): ReturnType<LoadMove> {
+    return this.#deps.loadMove().catch((cause: unknown) => {
+      const text = `Cannot move to ${to}: the code of planned moves could not be loaded`;
+      throw new FailoverError('ERR_LINK', text, { cause, retryable: true });
+    });
   }
 
   /** Tells `watcher` of links from now on, after those who use them. */

@@ -1,9 +1,7 @@
 /** Composition root: the only file that knows which class stands behind each part. One container per client. */
 import type { ParsedBrokers } from '../brokers.js';
-import { Departure } from '../connection/departure.js';
-import { Failback } from '../connection/failback.js';
+import { LateMoves } from '../connection/late-moves.js';
 import { Lifecycle } from '../connection/lifecycle.js';
-import { Renewal } from '../connection/renewal.js';
 import { Supervisor } from '../connection/supervisor.js';
 import { DedupIds } from '../delivery/dedup-ids.js';
 import { Delivery } from '../delivery/delivery.js';
@@ -14,11 +12,9 @@ import { PacketIds } from '../delivery/packet-ids.js';
 import { Publisher } from '../delivery/publisher.js';
 import { Retries } from '../delivery/retries.js';
 import { Subscriptions } from '../delivery/subscriptions.js';
-import type { Admit } from '../dial/addresses.js';
 import { Credentials } from '../dial/credentials.js';
 import { isMixedContent } from '../dial/mixed-content.js';
 import { RacingDialer } from '../dial/racing-dialer.js';
-import { Spare } from '../dial/spare.js';
 import { checkSources } from '../discovery/check-sources.js';
 import type { DialPermit } from '../discovery/endpoint-list.js';
 import type { Endpoint } from '../endpoint.js';
@@ -36,8 +32,9 @@ import { keepAliveIn } from '../session/page-keepalive.js';
 import { Session } from '../session/session.js';
 import { SessionScope } from '../session/session-scope.js';
 import type { TabIdentity } from '../tabs/tab-identity.js';
+import { loadMoves } from './chunks.js';
 import { registerDiscovery } from './discovery.js';
-import { own, type PartContainer, type ProcessParts } from './parts.js';
+import { admitBy, own, type PartContainer, type ProcessParts, type Tools } from './parts.js';
 import { type OverrideContainer, tokens } from './tokens.js';
 
 /** What a client is made of, in the two steps that extending `MqttClient` takes. */
@@ -80,8 +77,7 @@ export function composeClient(
       register(own.events, () => withDiagnostics(events, core, platform.diagnostics));
       register(own.inFlight, () => inFlight);
       registerConnection(register, options, process);
-      registerFailback(register, options, process);
-      registerRenewal(register);
+      registerMoves(register, options, process.tools);
       registerLifecycle(register, platform);
       registerDiscovery(register, options, brokers, platform);
       registerDelivery(register, options, process);
@@ -90,9 +86,7 @@ export function composeClient(
           core: c.resolve(own.core),
           session: c.resolve(own.session),
           supervisor: c.resolve(own.supervisor),
-          failback: c.resolve(own.failback),
-          renewal: c.resolve(own.renewal),
-          departure: c.resolve(own.departure),
+          moves: c.resolve(own.moves),
           delivery: c.resolve(own.delivery),
           watcher: c.resolve(own.watcher),
           topologyTopic: c.resolve(own.topologyTopic),
@@ -187,82 +181,45 @@ function registerConnection(
       events: c.resolve(own.events),
       refusal: refusalBy(c.resolve(tokens.network), c.resolve(own.watcher), process.platform.page),
       isOnline: onlineBy(process.platform.page),
+      loadMove: c.resolve(own.loadMove),
       options: { ...backoff, connackTimeoutMs: dial.connackTimeoutMs, attemptTimeoutMs, reconnect, zone },
     });
   });
 }
 
-function registerFailback(
+/** What a client with a reason to move needs; loaded when there is one. */
+function registerMoves(
   register: PartContainer['register'],
-  { backoff, dial, failback, health }: ResolvedOptions,
-  { tools: { dialBudget } }: ProcessParts,
+  options: ResolvedOptions,
+  { dialBudget }: Tools,
 ): void {
-  register(own.failback, (c) => {
-    const supervisor = c.resolve(own.supervisor);
-    const connectOptions = c.resolve(own.connectOptions);
-    const core = c.resolve(own.core);
-    // As a fail-over dials, but for the credentials, which a probe has no use for.
-    const dialer = new RacingDialer(c.resolve(tokens.network), c.resolve(tokens.clock), dial, {
-      admit: admitBy(c.resolve(own.watcher)),
-      budget: dialBudget,
-      purpose: 'probe',
-    });
-    const { candidates } = supervisor;
-    return new Failback({
-      bounds: { ...failback, probeMs: health.probeMs },
-      clock: c.resolve(tokens.clock),
-      random: c.resolve(tokens.random),
-      clientId: () => core.options.clientId ?? '',
-      better: () => (supervisor.current ? candidates.better(supervisor.current) : []),
-      home: () => candidates.dialable()[0],
-      target: (endpoint) => connectOptions.target(endpoint),
-      probe: async (target, signal) => {
-        let failure: Error | undefined;
-        const dialed = await dialer.dial([target], signal, (_target, error) => {
-          failure = error;
-        });
-        if (!dialed) throw failure;
-        new Spare(dialed).discard();
-      },
-      observed: (id, ok) => supervisor.probed(id, ok),
-      move: (to, reason, how) => supervisor.move(to, reason, how),
-      mayLeave: () => connectOptions.mayLeave(),
-    });
-  });
-  register(own.departure, (c) => {
+  register(own.loadMove, () => async () => (await loadMoves()).move);
+  register(own.moves, (c) => {
     const supervisor = c.resolve(own.supervisor);
     const watcher = c.resolve(own.watcher);
     const { candidates } = supervisor;
-    const departure = new Departure({
+    const { mode } = options.failback;
+    const moves = new LateMoves({
+      load: async () => (await loadMoves()).plannedMoves(c, options, dialBudget),
       clock: c.resolve(tokens.clock),
-      random: c.resolve(tokens.random),
-      clientId: () => c.resolve(own.core).options.clientId ?? '',
-      current: () => supervisor.current,
-      leaveWord: (endpoint) => candidates.leaveWord(endpoint),
-      listed: (endpoint) => candidates.listed(endpoint),
-      eligible: () => candidates.lots()[0] ?? [],
-      hintMs: () => watcher.current?.spreadMs,
-      spreadMs: backoff.spreadMs,
-      move: (to, reason, how) => supervisor.move(to, reason, how),
-      moved: () => c.resolve(own.failback).moved(),
+      events: c.resolve(own.events),
+      probeMs: options.health.probeMs,
+      mustLeave: () =>
+        supervisor.current !== undefined && candidates.leaveWord(supervisor.current) !== undefined,
+      hasBetter: () => mode !== 'off' && hasBetter(supervisor),
     });
-    watcher.onChange(() => departure.listChanged());
-    return departure;
+    watcher.onChange(() => moves.listChanged());
+    return moves;
   });
 }
 
-function registerRenewal(register: PartContainer['register']): void {
-  register(own.renewal, (c) => {
-    const supervisor = c.resolve(own.supervisor);
-    return new Renewal({
-      clock: c.resolve(tokens.clock),
-      random: c.resolve(tokens.random),
-      renew: async (reason) => {
-        const { current } = supervisor;
-        if (current) await supervisor.move(current.id, reason, { event: 'move', patient: false });
-      },
-    });
-  });
+/** A selector of the application's own may throw: then there is nowhere to go, and later perhaps there is. */
+function hasBetter({ current, candidates }: Supervisor): boolean {
+  try {
+    return current !== undefined && candidates.better(current).length > 0;
+  } catch {
+    return false;
+  }
 }
 
 function registerLifecycle(register: PartContainer['register'], { page }: Platform): void {
@@ -362,11 +319,6 @@ function refusalBy(
     if (isMixedContent(endpoint, page)) return `a page from https: cannot dial ${scheme}:`;
     return permit.refusal(endpoint);
   };
-}
-
-/** Which addresses of a host may be dialed. */
-function admitBy(permit: DialPermit): Admit {
-  return ({ endpoint }, addresses) => permit.admitted(endpoint, addresses);
 }
 
 /** Filters in one SUBSCRIBE when subscriptions are restored. */

@@ -1,12 +1,12 @@
 /** Wires what finds brokers: a static list at once, everything else by code that is loaded when it is first needed. */
 import type { ParsedBrokers } from '../brokers.js';
-import { chunk } from '../chunk.js';
 import { FixedList } from '../discovery/fixed-list.js';
 import { LateList } from '../discovery/late-list.js';
 import { lazy } from '../discovery/lazy.js';
 import type { EndpointSet, Resolver } from '../discovery/resolver.js';
 import type { ResolvedOptions } from '../options.js';
 import type { Platform } from '../platform/ports.js';
+import { loadDiscovery } from './chunks.js';
 import { own, type PartContainer } from './parts.js';
 import { tokens } from './tokens.js';
 
@@ -17,11 +17,10 @@ export function registerDiscovery(
   platform: Platform,
 ): void {
   const { topic, maxEndpoints } = options.discovery;
-  const load = chunk(() => import('./live-discovery.js'));
   const given = brokers.kind === 'static' ? setOf(brokers) : undefined;
   const source: Resolver | undefined = given && { resolve: () => Promise.resolve(given) };
   register(tokens.resolver, (c) => {
-    const resolver = async () => (await load()).resolverOf(c, options, brokers, platform);
+    const resolver = async () => (await loadDiscovery()).resolverOf(c, options, brokers, platform);
     return source ?? lazy(resolver);
   });
   register(own.watcher, (c) => {
@@ -29,7 +28,10 @@ export function registerDiscovery(
     const isFixed =
       c.resolve(tokens.resolver) === source && topic === undefined && maxEndpoints === undefined;
     if (given && isFixed) return new FixedList(given, c.resolve(tokens.clock), events);
-    return new LateList(async () => (await load()).discoveryOf(c, options, brokers, platform), events);
+    return new LateList(
+      async () => (await loadDiscovery()).discoveryOf(c, options, brokers, platform),
+      events,
+    );
   });
   register(own.topologyTopic, (c) => {
     const list = c.resolve(own.watcher);

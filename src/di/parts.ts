@@ -1,14 +1,14 @@
 /** What the wiring files share: how parts are registered and resolved, and the names of those that cannot be replaced. */
-import type { Departure } from '../connection/departure.js';
-import type { Failback } from '../connection/failback.js';
+import type { LateMoves } from '../connection/late-moves.js';
 import type { Lifecycle } from '../connection/lifecycle.js';
-import type { Renewal } from '../connection/renewal.js';
+import type { LoadMove } from '../connection/parts.js';
 import type { Supervisor } from '../connection/supervisor.js';
 import type { Delivery } from '../delivery/delivery.js';
 import type { CreateGate } from '../delivery/gate.js';
 import type { InFlight } from '../delivery/in-flight.js';
 import type { Retries } from '../delivery/retries.js';
 import type { Backlog, Stores } from '../delivery/store/index.js';
+import type { Admit } from '../dial/addresses.js';
 import type { Credentials } from '../dial/credentials.js';
 import type { DialBudget } from '../dial/dial-budget.js';
 import type { DialPermit, EndpointList } from '../discovery/endpoint-list.js';
@@ -69,9 +69,13 @@ export const own = Object.freeze({
   delivery: token<Delivery>('delivery'),
   supervisor: token<Supervisor>('supervisor'),
   credentials: token<Credentials>('credentials'),
-  failback: token<Failback>('failback'),
-  renewal: token<Renewal>('renewal'),
-  departure: token<Departure>('departure'),
+  loadMove: token<LoadMove>('load-move'),
+  moves: token<LateMoves>('moves'),
   lifecycle: token<Lifecycle | undefined>('lifecycle'),
   engine: token<Engine>('engine'),
 });
+
+/** Which addresses of a host may be dialed. */
+export function admitBy(permit: DialPermit): Admit {
+  return ({ endpoint }, addresses) => permit.admitted(endpoint, addresses);
+}

@@ -1,5 +1,6 @@
 /** Parts that several tests need, wired with what they do not care about. */
 
+import { move } from '../../../src/connection/move.js';
 import type { SupervisorDeps } from '../../../src/connection/parts.js';
 import { Supervisor } from '../../../src/connection/supervisor.js';
 import type { Credentials } from '../../../src/dial/credentials.js';
@@ -45,7 +46,7 @@ export function sessionOf(
 /** What a test decides of a supervisor; the rest is wired as the container does, with the default bounds. */
 type SupervisorSetup = Omit<
   SupervisorDeps,
-  'selector' | 'health' | 'dialer' | 'clock' | 'random' | 'events' | 'credentials'
+  'selector' | 'health' | 'dialer' | 'clock' | 'random' | 'events' | 'credentials' | 'loadMove'
 > & {
   readonly clock: Clock;
   readonly random: Random;
@@ -63,6 +64,7 @@ export function supervisorOf({ network, process, ...setup }: SupervisorSetup): S
   const race = { staggerMs: 250, race: 3, transportTimeoutMs: 5_000 };
   return new Supervisor({
     ...setup,
+    loadMove: async () => move,
     selector: orderedSelector(),
     health: new HealthBook(health, clock, random, events, process?.health),
     dialer: new RacingDialer(network, clock, race, {

@@ -1,9 +1,14 @@
 /** The real client, MQTT.js included, whose time, chance and network are the test's. */
+
 import type { BrokersInput } from '../../../src/brokers.js';
+import { loadDiscovery, loadMoves, loadStore } from '../../../src/di/chunks.js';
 import { connect, type FailoverClient, type FailoverOptions, tokens } from '../../../src/index.js';
 import type { Network, Random } from '../../../src/platform/ports.js';
 import type { VirtualClock } from '../../support/virtual-clock.js';
 import { OwnedClock } from './owned-clock.js';
+
+// Code is loaded in real time, for which a virtual clock does not wait.
+await Promise.all([loadDiscovery(), loadMoves(), loadStore()]);
 
 /** What a client of {@link virtualClient} lives in. */
 export interface VirtualWorld {
