@@ -26,7 +26,7 @@ import type { Session } from './session/session.js';
 import type { SessionStream } from './session/session-stream.js';
 import type { ClientStatus, EndpointStatus, Explanation } from './status.js';
 import type { TabIdentity } from './tabs/tab-identity.js';
-import { warningsFor } from './warnings.js';
+import { type Warning, warningsFor } from './warnings.js';
 
 export interface EngineDeps {
   readonly core: MqttCore;
@@ -43,6 +43,8 @@ export interface EngineDeps {
   readonly lifecycle?: Lifecycle | undefined;
   /** In pages, where the id is not the application's own. */
   readonly identity?: TabIdentity | undefined;
+  /** What is to be said of the options as they were given. */
+  readonly warnings?: readonly Warning[];
 }
 
 /** Milliseconds that a polite `end()` waits for acknowledgements; MQTT.js waits for ever (J8). */
@@ -91,10 +93,10 @@ export class Engine {
   }
 
   #warnOnce(): void {
-    const { core, events, identity } = this.#deps;
+    const { core, events, identity, warnings = [] } = this.#deps;
     if (this.#warned) return;
     this.#warned = true;
-    for (const warning of [...warningsFor(core.options), ...(identity?.warnings ?? [])])
+    for (const warning of [...warnings, ...warningsFor(core.options), ...(identity?.warnings ?? [])])
       events.emit('warning', warning);
   }
 

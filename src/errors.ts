@@ -70,7 +70,7 @@ export interface FailoverErrorDetails {
 export class FailoverError extends Error {
   /** Always the same: tell errors apart by {@link code}. */
   override readonly name = 'FailoverError';
-  /** Which failure. */
+  /** Which failure; docs/troubleshooting.md says what to do about each. */
   readonly code: FailoverErrorCode;
   /** Whether the same call may succeed later without a change of arguments. */
   readonly retryable: boolean;

@@ -27,6 +27,7 @@ import {
 import type { Database } from './platform/database.js';
 import type { DnsServer } from './platform/ports.js';
 import type { Selector } from './selection/selector.js';
+import { replacedOptionWarnings, type Warning } from './warnings.js';
 
 /** How dials are paced and bounded. */
 export interface DialOptions {
@@ -187,23 +188,23 @@ export interface FailoverGroups {
   readonly zone?: string;
   /**
    * Whether broker sessions follow the client to another endpoint (`shared`), or stay where they are (`local`), or which is to be
-   * learned. Decides whether a client with `clean: false` goes home by itself. @defaultValue 'auto'
+   * learned. Decides whether a client with `clean: false` goes home by itself. @defaultValue 'auto' @see docs/sessions.md
    */
   readonly sessions?: 'auto' | 'shared' | 'local';
   /**
    * `async (endpoint, { signal, reason }) => ({ username, password, url, expiresAt, … })`: asked before every attempt, and
-   * every minute while brokers refuse what it gave. @defaultValue none
+   * every minute while brokers refuse what it gave. @defaultValue none @see docs/security.md
    */
   readonly credentials?: CredentialsProvider;
-  /** How dials are paced and bounded. */
+  /** How dials are paced and bounded. @see docs/tuning.md */
   readonly dial?: DialOptions;
-  /** How long the client waits between passes over the list. */
+  /** How long the client waits between passes over the list. @see docs/tuning.md */
   readonly backoff?: BackoffOptions;
-  /** Floors and ceiling of the deadlines after which a silent link is asked, and given up. */
+  /** Floors and ceiling of the deadlines after which a silent link is asked, and given up. @see docs/tuning.md */
   readonly liveness?: LivenessOptions;
-  /** When an endpoint is left out, and for how long. */
+  /** When an endpoint is left out, and for how long. @see docs/tuning.md */
   readonly health?: HealthOptions;
-  /** When and how the client returns to its preferred endpoint. */
+  /** When and how the client returns to its preferred endpoint. @see docs/tuning.md */
   readonly failback?: FailbackOptions;
   /** Bounds of what waits for a broker, and with `store` where it survives the process. @see docs/outbox.md */
   readonly outbox?: OutboxOptions;
@@ -215,7 +216,7 @@ export interface FailoverGroups {
    */
   readonly tabs?: 'separate' | 'shared';
   /**
-   * Permits plain HTTP to a registry elsewhere, and plain MQTT to what an https registry names. @defaultValue false
+   * Permits plain HTTP to a registry elsewhere, and plain MQTT to what an https registry names. @defaultValue false @see docs/security.md
    */
   readonly allowInsecure?: boolean;
   /**
@@ -270,6 +271,8 @@ export interface ResolvedOptions {
   /** MQTT.js's `connectTimeout`, if given: caps transport and CONNACK together. */
   readonly attemptTimeoutMs: number;
   readonly overrides: ((container: OverrideContainer) => void) | undefined;
+  /** Of options that MQTT.js reads otherwise. */
+  readonly warnings: readonly Warning[];
 }
 
 type OutboxDefaults = Required<Omit<OutboxOptions, 'store' | 'codec' | 'replay'>>;
@@ -433,6 +436,7 @@ export function resolveOptions(options: FailoverOptions, defaults: PlatformDefau
     reconnect: reconnectPeriod !== 0,
     attemptTimeoutMs: connectTimeout ?? Number.POSITIVE_INFINITY,
     overrides: options.overrides,
+    warnings: replacedOptionWarnings(options),
   });
 }
 
@@ -474,6 +478,12 @@ function checkMqttOptions(options: FailoverOptions): void {
         `Option \`${store}\` cannot be used with several brokers: use \`outbox.store\``,
       );
     }
+  }
+  if (options.socksProxy) {
+    throw new FailoverError(
+      'ERR_OPTION',
+      'Option `socksProxy` cannot be used with several brokers: give `wsOptions.agent`, or a network of your own by `overrides`',
+    );
   }
   if (options.messageIdProvider) {
     throw new FailoverError(

@@ -95,6 +95,7 @@ export function composeClient(
           events: c.resolve(own.events),
           lifecycle: c.resolve(own.lifecycle),
           identity,
+          warnings: options.warnings,
         });
       });
       options.overrides?.(publicFace(container));

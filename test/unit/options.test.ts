@@ -166,6 +166,7 @@ describe("MQTT.js's own options", () => {
       /^Option `outgoingStore` cannot be used .* use `outbox\.store`$/,
     );
     assert.match(refusal({ messageIdProvider: {} }), /^Option `messageIdProvider` cannot be used/);
+    assert.match(refusal({ socksProxy: 'socks5://127.0.0.1:1080' }), /^Option `socksProxy` cannot be used/);
   });
 
   test('are refused with a wrong type', () => {

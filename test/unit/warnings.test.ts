@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { IClientOptions } from 'mqtt';
-import { warningsFor } from '../../src/warnings.js';
+import { replacedOptionWarnings, warningsFor } from '../../src/warnings.js';
 
 const WILL = { topic: 'gone', payload: Buffer.from('x'), qos: 1, retain: false } as const;
 
@@ -35,3 +35,30 @@ for (const [what, options, codes] of [
     );
   });
 }
+
+for (const [name, value, advice] of [
+  ['reconnectPeriod', 5_000, 'backoff: { minMs: 5000 }'],
+  ['connectTimeout', 8_000, 'dial: { transportTimeoutMs, connackTimeoutMs }, which are 8000 at most'],
+  ['reconnectOnConnackError', false, 'docs/outcomes.md'],
+  ['reschedulePings', true, 'liveness'],
+  ['forceNativeWebSocket', true, 'createWebsocket'],
+] as const) {
+  test(`${name}, which means something else now: what to write instead`, () => {
+    const [warning, ...others] = replacedOptionWarnings({ clientId: 'a', [name]: value });
+    assert.equal(warning?.code, 'MQTTJS_OPTION');
+    assert.match(warning.message, new RegExp(`^With several brokers, ${name} `));
+    assert.ok(warning.message.includes(advice), warning.message);
+    assert.deepEqual(others, []);
+  });
+}
+
+test('options that mean what they mean in MQTT.js: nothing to say', () => {
+  const options = {
+    reconnectPeriod: 0,
+    keepalive: 10,
+    queueQoSZero: false,
+    resubscribe: false,
+    clean: false,
+  };
+  assert.deepEqual(replacedOptionWarnings(options), []);
+});
