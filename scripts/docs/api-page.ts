@@ -35,7 +35,9 @@ export async function apiPage(entry?: { source: string; name: string }): Promise
     if (!project || app.logger.hasErrors() || app.logger.hasWarnings())
       throw new Error('The docstrings of the public names are not complete, see above');
     await app.generateOutputs(project);
-    return (await readFile(join(out, 'README.md'), 'utf8')).replace(CITATION, '');
+    const page = await readFile(join(out, 'README.md'), 'utf8');
+    // The plugin takes the property `code` of `FailoverError`, which is in a table, for a heading of that name.
+    return page.replace(CITATION, '').replaceAll('(#failovererrorcode-1)', '(#failovererrorcode)');
   } finally {
     await rm(out, { recursive: true, force: true });
   }

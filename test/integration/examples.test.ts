@@ -92,6 +92,20 @@ const EXPECTED: Readonly<Record<string, readonly Expected[]>> = {
     /^mqtt_failover_clients\{mqtt_failover_client_state="connected",.+\} 1$/,
     /^mqtt_failover_outbox_messages\{.+\} 0$/,
   ],
+  '11-gateway': [
+    '^<first> is down already$',
+    /^30 readings delivered for 30 devices$/,
+    /^32 dials: two devices found out for all that a broker is down$/,
+    /^\d+ devices on /,
+    /^\d+ devices on /,
+  ],
+  '12-signed-url': [
+    /^signed a URL for a$/,
+    /^connected to a$/,
+    /^signed a URL for b$/,
+    /^connected to b$/,
+    /^without a signature: 1 refusal$/,
+  ],
 };
 
 describe('examples', { concurrency: 2 }, () => {

@@ -1,7 +1,8 @@
 // Generated pages are as fresh as what they are generated from, and docstrings name the defaults that hold.
 // docs/api takes TypeDoc seconds: `npm run verify` looks at it.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { posix } from 'node:path';
 import { describe, it } from 'node:test';
 import { literalDefault, type OptionRow, optionRows } from '../../scripts/docs/option-rows.js';
 import { optionsPage, withOptionsTable } from '../../scripts/docs/options-pages.js';
@@ -20,6 +21,64 @@ describe('generated pages (npm run docs writes them)', () => {
     assert.equal(page('docs/options.md'), optionsPage());
     const readme = page('README.md');
     assert.equal(readme, withOptionsTable(readme));
+  });
+});
+
+describe('docs/troubleshooting.md', () => {
+  /** The literals of a union type, as its file writes them. */
+  const union = (file: string, name: string) =>
+    new RegExp(`${name} ?[:=]([^;]*);`)
+      .exec(page(file))?.[1]
+      ?.match(/(?<=')\w+(?=')/g)
+      ?.sort() ?? [];
+  const rows = (heading: string) => {
+    const section = page('docs/troubleshooting.md').split(`## ${heading}\n`)[1]?.split('\n## ')[0] ?? '';
+    return (section.match(/(?<=^\| `)\w+(?=`)/gm) ?? []).sort();
+  };
+
+  it('says what to do about every error code and every warning', () => {
+    const codes = union('src/errors.ts', 'FailoverErrorCode');
+    assert.ok(codes.length > 15, `${codes.length} codes`);
+    assert.deepEqual(rows('By error code'), codes);
+    const warnings = union('src/warnings.ts', 'code');
+    assert.ok(warnings.length > 3, `${warnings.length} warnings`);
+    assert.deepEqual(rows('Warnings'), warnings);
+  });
+});
+
+describe('links between pages', () => {
+  const folders = ['', 'docs/', 'docs/api/', 'examples/', 'examples/registry/', 'examples/react/'];
+  const pages = folders.flatMap((folder) =>
+    readdirSync(new URL(`../../${folder}`, import.meta.url))
+      .filter((file) => file.endsWith('.md'))
+      .map((file) => `${folder}${file}`),
+  );
+  /** As GitHub makes an anchor of a heading; the reference has anchors of its own, too. */
+  const anchors = (path: string) => {
+    const seen = new Map<string, number>();
+    const headings = [...page(path).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => {
+      const text = heading.replace(/\[([^\]]*)\]\([^)]*\)/g, '$1').toLowerCase();
+      const slug = text.replace(/[^\p{L}\p{N}\s_-]/gu, '').replace(/\s/g, '-');
+      const count = seen.get(slug) ?? 0;
+      seen.set(slug, count + 1);
+      return count === 0 ? slug : `${slug}-${count}`;
+    });
+    return new Set([...headings, ...[...page(path).matchAll(/<a id="([^"]+)"/g)].map(([, id]) => id)]);
+  };
+
+  it('lead to files and headings that exist', () => {
+    const broken = pages.flatMap((path) =>
+      [...page(path).matchAll(/(?:\]\(|(?:src|srcset)="(?=docs\/))(?!https?:)([^)"\s]+)/g)].flatMap(
+        ([, link = '']) => {
+          const [file = '', anchor] = link.split('#');
+          const target = file === '' ? path : posix.join(posix.dirname(path), file);
+          const exists = existsSync(new URL(`../../${target}`, import.meta.url));
+          const leads = exists && (anchor === undefined || anchors(target).has(anchor));
+          return leads ? [] : [`${path}: ${link}`];
+        },
+      ),
+    );
+    assert.deepEqual(broken, []);
   });
 });
 
