@@ -27,10 +27,7 @@ const aedes = (): AedesOptions => ({
     done(null, query.get('signature') === sign(expires) && Number(expires) > Date.now());
   },
 });
-const brokers = [
-  new LocalBroker({ websocket: '/mqtt', aedes }),
-  new LocalBroker({ websocket: '/mqtt', aedes }),
-];
+const brokers = [1, 2].map(() => new LocalBroker({ websocket: '/mqtt', aedes }));
 await Promise.all(brokers.map((broker) => broker.start()));
 const list = brokers.map(({ url }, n) => ({ id: 'ab'[n]!, url, priority: n }));
 
