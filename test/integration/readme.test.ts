@@ -20,6 +20,8 @@ const CONTEXT = {
   client: "const client = await connectAsync(brokers, { clientId: 'pump-17' });",
   log: 'const log = (..._: unknown[]) => {};',
   logger: 'const logger = { debug: (_: string) => {} };',
+  meterProvider:
+    "import { metrics } from '@opentelemetry/api';\nconst meterProvider = metrics.getMeterProvider();",
   alarm: 'const alarm = (..._: unknown[]) => {};',
   user: "const user = 'ada';",
   token: "const token = async (_reason?: string) => 'a secret';",
