@@ -4,7 +4,7 @@ import type { Database, Databases } from './database.js';
 /** IndexedDB has no owner: a Web Lock tells tabs apart. Insecure contexts have none, and share nothing by it. */
 export const browserDatabases: Databases = {
   async open(name) {
-    const { Level } = await loadLevel();
+    const Level = await loadLevel();
     const level = new Level(name);
     await level.open();
     makeStrict((level as unknown as { db: IDBDatabase }).db);
@@ -29,10 +29,14 @@ export const browserDatabases: Databases = {
     }),
 };
 
-async function loadLevel(): Promise<typeof import('level')> {
+type LevelModule = typeof import('level');
+
+async function loadLevel(): Promise<LevelModule['Level']> {
   // Inside `try`, as bundlers then forgive that an optional package is not there.
   try {
-    return await import('level');
+    const module: LevelModule & { readonly default?: LevelModule } = await import('level');
+    // It is CommonJS: some bundlers give its names, esbuild only the whole.
+    return module.Level ?? module.default?.Level;
   } catch (cause) {
     throw new Error('outbox.store as a name needs the package `level`: npm install level', { cause });
   }

@@ -1,5 +1,6 @@
 /**
- * What every outbox does, wherever it keeps its messages. Run for memory and for each kind of database.
+ * What every outbox does, wherever it keeps its messages. Run for memory and for each kind of database, in Node
+ * and in a page.
  *
  * World: the real outbox over a real store, the platform's clock; the test takes what the replayer would.
  */
@@ -14,7 +15,7 @@ import type { OutboxCodec } from '../../src/delivery/store/codec.js';
 import { Backlog, Stores } from '../../src/delivery/store/index.js';
 import { FailoverError } from '../../src/errors.js';
 import type { Database, Databases } from '../../src/platform/database.js';
-import { nodePlatform } from '../../src/platform/node.js';
+import type { Platform } from '../../src/platform/ports.js';
 import { Recorder } from '../unit/fakes/recorder.js';
 
 /** A kind of store. */
@@ -23,6 +24,7 @@ export interface StoreUnderTest {
   make(): Promise<Database | string | undefined>;
   /** Opens stores by name. */
   readonly databases?: Databases;
+  readonly platform: Pick<Platform, 'clock' | 'random'>;
 }
 
 const ENDED = new FailoverError('ERR_ENDED', 'ended');
@@ -51,7 +53,8 @@ interface Life {
 }
 
 /** The suite. */
-export function outboxContract(name: string, { make, databases }: StoreUnderTest): void {
+export function outboxContract(name: string, { make, databases, platform }: StoreUnderTest): void {
+  const { clock, random } = platform;
   let store: Database | string | undefined;
   let stores: Stores;
   let lives: Life[] = [];
@@ -61,12 +64,12 @@ export function outboxContract(name: string, { make, databases }: StoreUnderTest
     const at = store;
     const makeBacklog: MakeBacklog = (shared, owner) => {
       const lease = () => stores.lease(at as Database | string, 'pump/17 ü');
-      const deps = { ...shared, lease, codec, random: nodePlatform.random };
+      const deps = { ...shared, lease, codec, random };
       return new LateBacklog(async () => new Backlog(deps, owner), owner, shared.events);
     };
     const outbox = new Outbox(
       { ...BOUNDS, ...bounds },
-      nodePlatform.clock,
+      clock,
       events,
       { size: 0, bytes: 0 },
       at === undefined ? undefined : makeBacklog,
@@ -78,7 +81,7 @@ export function outboxContract(name: string, { make, databases }: StoreUnderTest
         payload,
         options,
         (error) => settled.push(`${topic} ${(error as FailoverError | undefined)?.code ?? 'ok'}`),
-        nodePlatform.clock.now(),
+        clock.now(),
       );
       outbox.add(message);
       return message;
@@ -221,7 +224,7 @@ export function outboxContract(name: string, { make, databases }: StoreUnderTest
       const properties = {
         messageExpiryInterval: 3_600,
         contentType: 'text/ü',
-        correlationData: Buffer.from([0, 255]),
+        correlationData: Uint8Array.of(0, 255) as Buffer,
         userProperties: { a: ['1', '2'], __proto__: 'x' },
       };
       await first.store('ü/t', { qos: 2, retain: true, properties }, Uint8Array.of(0, 1, 255));
@@ -233,7 +236,6 @@ export function outboxContract(name: string, { make, databases }: StoreUnderTest
       assert.deepEqual([...(message.payload as Uint8Array)], [0, 1, 255]);
       assert.deepEqual(message.options.properties, {
         ...properties,
-        correlationData: Uint8Array.of(0, 255),
         userProperties: { a: ['1', '2'] },
       });
       const plain = await take();

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
 import { Level } from 'level';
+import { nodePlatform as platform } from '../../src/platform/node.js';
 import { nodeDatabases } from '../../src/platform/node-databases.js';
 import { outboxContract } from '../contract/outbox.js';
 
@@ -24,8 +25,9 @@ function path(): string {
   return join(directory, String(count));
 }
 
-outboxContract('a LevelDB directory', { make: async () => path(), databases: nodeDatabases });
+outboxContract('a LevelDB directory', { make: async () => path(), databases: nodeDatabases, platform });
 outboxContract('a database of the application', {
+  platform,
   make: async () => {
     const level = new Level(path());
     opened.push(level);
