@@ -5,14 +5,26 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import type { Page } from 'playwright-core';
+import { aedesCluster } from '../support/aedes-cluster.js';
+import { byEsbuild } from '../support/bundles.js';
+import { faultProxy } from '../support/fault-proxy.js';
 import { browserPage } from '../support/page.js';
 
 const HTML = '<!doctype html><title>app</title><script type="module" src="/app/page.js"></script>';
 
-interface ContractWindow {
+type Library = typeof import('../../src/browser.js');
+interface PageWindow {
   readonly tests?: Map<string, () => Promise<void>>;
+  readonly mqttFailover?: Library;
+  client: import('../../src/browser.js').FailoverClient;
+  events: string[];
 }
-declare const window: ContractWindow;
+declare const window: PageWindow;
+
+/** The library as an application has it, which installed `level`. */
+const APP = "import * as mqttFailover from 'mqtt-failover'; window.mqttFailover = mqttFailover;";
+const READINGS = 1_000;
 
 const inPage = (file: string) => fileURLToPath(new URL(`in-page/${file}`, import.meta.url));
 
@@ -48,4 +60,91 @@ describe('the outbox in Chromium', { timeout: 120_000 }, () => {
       await t.test(name, () => page.evaluate((which) => window.tests?.get(which)?.(), name));
     assert.deepEqual(opened.errors, []);
   });
+
+  it('loses none of 1000 publishes over ten times offline, a reload and a crash of the tab', async (t) => {
+    await using cluster = await aedesCluster(2);
+    await using line = await faultProxy(cluster.at(0)?.wsPort ?? 0);
+    await using other = await faultProxy(cluster.at(1)?.wsPort ?? 0);
+    const urls = [line.wsUrl, other.wsUrl];
+    await using opened = await browserPage({ html: HTML, files: await byEsbuild('page', APP) });
+    let { page } = opened;
+    const context = page.context();
+    const address = page.url();
+    await connectIn(page, urls);
+    for (let tunnel = 0; tunnel < 10; tunnel += 1) {
+      await context.setOffline(true);
+      // A real network takes the connections with it.
+      for (const broker of cluster.brokers) broker.disconnect('device');
+      await page.waitForFunction(() => ['paused', 'connecting'].includes(window.client.status().state));
+      await publishUpTo(page, 100 * tunnel + 50);
+      await context.setOffline(false);
+      await page.waitForFunction(() => window.client.status().state === 'connected');
+      if (tunnel !== 3 && tunnel !== 6) {
+        await publishUpTo(page, 100 * tunnel + 100);
+        continue;
+      }
+      // Brokers that cannot be reached: what is published now is in the store alone when the page ends.
+      await Promise.all([line.refuse(), other.refuse()]);
+      await page.waitForFunction(() => window.client.status().state !== 'connected');
+      await publishUpTo(page, 100 * tunnel + 100);
+      assert.ok((await page.evaluate(() => window.client.status().outbox.messages)) >= 50);
+      if (tunnel === 3) await page.reload();
+      else page = await crashed(page, address);
+      await Promise.all([line.accept(), other.accept()]);
+      await connectIn(page, urls);
+    }
+    await page.evaluate(() => window.client.flush({ timeoutMs: 20_000 }));
+    const arrived = cluster.publishes.map(({ payload }) => Number(payload));
+    assert.deepEqual(
+      [...new Set(arrived)].sort((a, b) => a - b),
+      Array.from({ length: READINGS }, (_, i) => i),
+    );
+    t.diagnostic(`${arrived.length - READINGS} came twice`);
+    assert.deepEqual(await page.evaluate(() => window.events), []);
+    await page.evaluate(() => window.client.endAsync(true));
+    assert.deepEqual(opened.errors, []);
+  });
 });
+
+/** Connects, with an outbox that outlives the page. */
+async function connectIn(page: Page, urls: readonly string[]): Promise<void> {
+  await page.waitForFunction(() => window.mqttFailover !== undefined);
+  await page.evaluate((list) => {
+    window.events = [];
+    window.client = (window.mqttFailover as Library).connect(list, {
+      clientId: 'device',
+      protocolVersion: 4,
+      outbox: { store: 'readings' },
+    });
+    window.client.on('storage-degraded', ({ reason, error }) => window.events.push(`${reason} ${error}`));
+    window.client.on('dropped', ({ error }) => window.events.push(`${error}`));
+  }, urls);
+  await page.waitForFunction(() => window.client.status().state === 'connected');
+}
+
+/** Publishes all readings up to a number that were not published yet, by whichever page; resolves when they are accepted. */
+async function publishUpTo(page: Page, end: number): Promise<void> {
+  await page.evaluate(async (all) => {
+    const accepted: Promise<void>[] = [];
+    for (let next = Number(localStorage.next ?? 0); next < all; next += 1)
+      accepted.push(
+        new Promise((resolve) => {
+          window.client.publish('readings', `${next}`, { qos: 1, cbStorePut: resolve });
+        }),
+      );
+    localStorage.next = all;
+    await Promise.all(accepted);
+  }, end);
+}
+
+/** Kills the process of a tab, and opens another tab at `address`. */
+async function crashed(page: Page, address: string): Promise<Page> {
+  const gone = page.waitForEvent('crash');
+  page.goto('chrome://crash').catch(() => {});
+  await gone;
+  const context = page.context();
+  await page.close();
+  const next = await context.newPage();
+  await next.goto(address);
+  return next;
+}
