@@ -28,7 +28,7 @@ export class FallbackResolver implements Resolver {
       try {
         const set = nonEmpty(await source.resolve(signal));
         this.#serving = index;
-        return set;
+        return without(errors, set);
       } catch (error) {
         signal.throwIfAborted();
         errors.push(error);
@@ -86,7 +86,7 @@ export class UnionResolver implements Resolver {
       else errors.push(answer.reason);
     });
     if (errors.length === this.#sources.length) throw allFailed(errors);
-    return this.#merged();
+    return without(errors, this.#merged());
   }
 
   watch(
@@ -154,6 +154,12 @@ function nonEmpty(set: EndpointSet): EndpointSet {
   throw new FailoverError('ERR_DISCOVERY', `The list from ${set.source} has no endpoints`, {
     retryable: true,
   });
+}
+
+/** `set`, which says of the sources that failed that they are not in it. */
+function without(errors: readonly unknown[], set: EndpointSet): EndpointSet {
+  if (errors.length === 0) return set;
+  return { ...set, skipped: [...(set.skipped ?? []), ...errors.map(messageOf)] };
 }
 
 /** One error that names each source's failure (R68). */

@@ -35,6 +35,10 @@ export interface PageOptions {
   readonly policy?: string;
   /** More files by path, such as what a bundler made. */
   readonly files?: ReadonlyMap<string, Uint8Array | string>;
+  /** Name under which the page is opened; any but 127.0.0.1 makes it an insecure context, without Web Locks. */
+  readonly host?: string;
+  /** Keeps pages that are left, for the way back; the driver forbids it otherwise. */
+  readonly backForwardCache?: boolean;
 }
 
 export class BrowserPage implements AsyncDisposable {
@@ -109,8 +113,12 @@ async function serve({ html = PAGE, policy, files }: PageOptions): Promise<http.
 }
 
 /** Debian's browser, without a window and without calls home. */
-export function launchChromium(): Promise<Browser> {
-  return chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+export function launchChromium({ host, backForwardCache }: PageOptions = {}): Promise<Browser> {
+  return chromium.launch({
+    executablePath: CHROMIUM,
+    args: [...FLAGS, ...(host === undefined ? [] : [`--host-resolver-rules=MAP ${host} ${HOST}`])],
+    ...(backForwardCache ? { ignoreDefaultArgs: ['--disable-back-forward-cache'] } : {}),
+  });
 }
 
 /**
@@ -138,10 +146,10 @@ export async function freeze(page: Page): Promise<() => Promise<void>> {
 /** Opens the page; unless it is another one, `mqttFailover` is defined in it. */
 export async function browserPage(options: PageOptions = {}): Promise<BrowserPage> {
   const server = await serve(options);
-  const browser = await launchChromium();
+  const browser = await launchChromium(options);
   const context = await browser.newContext();
   const page = await context.newPage();
   const opened = new BrowserPage(page, browser, server);
-  await page.goto(`http://${HOST}:${(server.address() as AddressInfo).port}/`);
+  await page.goto(`http://${options.host ?? HOST}:${(server.address() as AddressInfo).port}/`);
   return opened;
 }

@@ -44,6 +44,17 @@ class Source implements Resolver {
 const signal = new AbortController().signal;
 const ids = ({ endpoints }: EndpointSet) => endpoints.map(({ id }) => id);
 
+describe('a source that fails beside another', () => {
+  for (const mode of ['fallback', 'union'] as const) {
+    test(`is told of, ${mode}`, async () => {
+      const sources = [new Source('registry'), new Source('seeds', ['a'])];
+      const made = mode === 'union' ? new UnionResolver(sources) : new FallbackResolver(sources);
+      const { endpoints, skipped } = await made.resolve(signal);
+      assert.deepEqual([endpoints.length, skipped], [1, ['registry is down']]);
+    });
+  }
+});
+
 describe('fallback', () => {
   test('takes the first source that answers and asks none after it', async () => {
     const [registry, srv, seeds] = [
