@@ -4,28 +4,47 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import { aedesBroker } from '../support/aedes-cluster.js';
+import { aedesCluster } from '../support/aedes-cluster.js';
 import { byEsbuild, byRollup, byVite, byWebpack } from '../support/bundles.js';
 import { browserPage } from '../support/page.js';
 
 interface PageWindow {
   readonly app: Promise<unknown>;
 }
-declare const window: PageWindow & { readonly start: (urls: string[]) => Promise<unknown> };
+declare const window: PageWindow & {
+  readonly start: (urls: readonly string[]) => Promise<unknown>;
+  readonly client: import('../../src/browser.js').FailoverClient;
+};
 
-/** An application: connects with a connection for all tabs, which is a lazy chunk, and without, and publishes. */
+/**
+ * An application: finds its brokers, publishes and moves, then does with a connection for all tabs. Lists that are not static,
+ * moves and shared tabs are lazy chunks.
+ */
 const APP = `
 import { connectAsync } from 'mqtt-failover';
 export async function start(urls) {
   const log = [];
   for (const tabs of ['separate', 'shared']) {
-    const client = await connectAsync(urls, { tabs, protocolVersion: 4 });
+    const client = await connectAsync(async () => urls, { tabs, protocolVersion: 4 });
     await client.publishAsync('readings', tabs, { qos: 1 });
-    log.push(client.status().state);
+    const { current, endpoints } = client.status();
+    const other = endpoints.find(({ id }) => id !== current).id;
+    await client.moveTo(other);
+    log.push(client.status().state, client.status().current === other);
     await client.endAsync();
   }
   return log;
 }`;
+/** An application that asks for a move and cannot load its code. */
+const STRANDED_APP = `
+import { connectAsync } from 'mqtt-failover';
+window.start = async (urls) => {
+  window.client = await connectAsync(urls, { clientId: 'stranded' });
+  const { current: before, endpoints } = window.client.status();
+  const { code, message } = await window.client.moveTo(endpoints.find(({ id }) => id !== before).id).catch((error) => error);
+  const { current: after, state } = window.client.status();
+  return { code, message, before, after, state };
+};`;
 const PAGE_APP = `${APP}\nwindow.start = start;`;
 const WORKER_APP = `${APP}\nonmessage = async ({ data }) => postMessage(await start(data).catch(String));`;
 const HTML = '<!doctype html><title>app</title><script type="module" src="/app/page.js"></script>';
@@ -39,24 +58,45 @@ describe('the package in an application', () => {
     ['webpack', byWebpack],
   ] as const) {
     it(`bundled by ${bundler} runs under \`script-src 'self'\`, lazy chunks included`, async () => {
-      await using broker = await aedesBroker();
+      await using cluster = await aedesCluster(2);
       const files = await bundle('page', PAGE_APP);
       assert.ok(files.size > 1, 'there are lazy chunks');
       await using opened = await browserPage({ html: HTML, policy: POLICY, files });
       const { page } = opened;
       await page.waitForFunction(() => typeof window.start === 'function');
-      const states = await page.evaluate((url) => window.start([url]), broker.wsUrl);
-      assert.deepEqual(states, ['connected', 'connected']);
+      const states = await page.evaluate((urls) => window.start(urls), cluster.wsUrls);
+      assert.deepEqual(states, ['connected', true, 'connected', true]);
       assert.deepEqual(
-        broker.publishes.map(({ payload }) => payload),
-        ['separate', 'shared'],
+        new Set(cluster.publishes.map(({ payload }) => payload)),
+        new Set(['separate', 'shared']),
       );
       assert.deepEqual(opened.errors, []);
     });
   }
 
+  it('stays where it is, and fails over all the same, when the chunk of planned moves is not there', async () => {
+    await using cluster = await aedesCluster(2);
+    const files = await byEsbuild('page', STRANDED_APP);
+    const chunk = [...files.keys()].find((path) => path.includes('planned-moves'));
+    assert.ok(chunk && files.delete(chunk));
+    await using opened = await browserPage({ html: HTML, policy: POLICY, files });
+    const { page } = opened;
+    await page.waitForFunction(() => typeof window.start === 'function');
+    const { code, message, before, after, state } = (await page.evaluate(
+      (urls) => window.start(urls),
+      cluster.wsUrls,
+    )) as Record<string, string>;
+    assert.deepEqual([code, after, state], ['ERR_LINK', before, 'connected']);
+    assert.match(message ?? '', /could not be loaded/);
+    await cluster.brokers.find(({ wsPort }) => before === `127.0.0.1:${wsPort}`)?.kill();
+    await page.waitForFunction(
+      (from) => window.client.status().state === 'connected' && window.client.status().current !== from,
+      before,
+    );
+  });
+
   it('runs in a module worker, where there is no document and no localStorage', async () => {
-    await using broker = await aedesBroker();
+    await using cluster = await aedesCluster(2);
     const files = await byEsbuild('worker', WORKER_APP);
     await using opened = await browserPage({
       html: '<!doctype html><title>worker</title>',
@@ -64,16 +104,16 @@ describe('the package in an application', () => {
       files,
     });
     const answer = await opened.page.evaluate(
-      (url) =>
+      (urls) =>
         new Promise((resolve) => {
           const worker = new Worker('/app/worker.js', { type: 'module' });
           worker.onmessage = ({ data }) => resolve(data);
           worker.onerror = ({ message }) => resolve(message);
-          worker.postMessage([url]);
+          worker.postMessage(urls);
         }),
-      broker.wsUrl,
+      cluster.wsUrls,
     );
-    assert.deepEqual(answer, ['connected', 'connected']);
+    assert.deepEqual(answer, ['connected', true, 'connected', true]);
     assert.deepEqual(opened.errors, []);
   });
 

@@ -1,6 +1,7 @@
 // The built browser bundle in a real page: the same choice as in Node, and fail-over over WebSockets.
 // World: headless Chromium with dist/mqtt-failover.min.js, three aedes brokers with WebSocket listeners. Fake: nothing.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { rank } from '../../src/index.js';
 import { aedesCluster } from '../support/aedes-cluster.js';
@@ -15,13 +16,37 @@ interface PageWindow {
   readonly mqttFailover: typeof import('../../src/browser.js');
   client: import('../../src/browser.js').FailoverClient;
   settled: string[];
-  failovers: unknown[];
+  failovers: { readonly offlineMs: number }[];
   messages: string[];
 }
 declare const window: PageWindow;
 
+/** The orders that every runtime must give; Node's are tested against them in `rank.test.ts`. */
+const published = JSON.parse(readFileSync(new URL('../vectors/rank.json', import.meta.url), 'utf8')) as {
+  readonly endpoints: string[];
+  readonly vectors: { readonly clientId: string; readonly order: string[] }[];
+};
+
 describe('the bundle in Chromium', () => {
-  it('ranks as Node does', async () => {
+  it('gives the published ranks', async () => {
+    await using opened = await browserPage();
+    const { endpoints, vectors } = published;
+    const inPage = await opened.page.evaluate(
+      ([list, keys]) =>
+        keys.map((clientId) => {
+          const ranked = window.mqttFailover.rank(clientId, list);
+          return { clientId, order: ranked.map(({ id }) => id) };
+        }),
+      [endpoints.map((id) => ({ id })), vectors.map(({ clientId }) => clientId)] as const,
+    );
+    assert.deepEqual(
+      inPage,
+      vectors.map(({ clientId, order }) => ({ clientId, order })),
+    );
+    assert.ok(inPage.length > 0);
+  });
+
+  it('ranks by weight as Node does', async () => {
     await using opened = await browserPage();
     const ids = ['device-0', 'sensor/α', '🚰', 'a'.repeat(23)];
     const endpoints = ['n1', 'n2', 'n3', 'n4', 'n5'].map((id, i) => ({ id, weight: 1 + (i % 2) }));
@@ -36,7 +61,7 @@ describe('the bundle in Chromium', () => {
     assert.deepEqual(opened.errors, []);
   });
 
-  it('fails over when its broker dies, keeps subscriptions, and loses nothing at QoS 1', async () => {
+  it('fails over within half a second when its broker dies, keeps subscriptions, and loses nothing at QoS 1', async (t) => {
     await using cluster = await aedesCluster(3);
     await using opened = await browserPage();
     const { page } = opened;
@@ -79,6 +104,9 @@ describe('the bundle in Chromium', () => {
     );
     const [now, failovers] = await page.evaluate(() => [window.client.status(), window.failovers] as const);
     assert.equal(failovers.length, 1);
+    const offlineMs = failovers[0]?.offlineMs ?? Number.POSITIVE_INFINITY;
+    t.diagnostic(`offline for ${Math.round(offlineMs)} ms`);
+    assert.ok(offlineMs <= 500, `${offlineMs} ms`);
     assert.notEqual(now.current, first.current);
     const next = cluster.brokers.find(({ wsPort }) => now.current === `127.0.0.1:${wsPort}`);
     next?.publish('cmd/go', 'now', { qos: 1 });
