@@ -63,7 +63,7 @@ function life(database: MemoryDatabase, maxMessages = 100_000) {
     await outbox.closed;
   };
   outbox.open();
-  return { outbox, events, log, add, work, take, drain, end };
+  return { outbox, events, log, add, work, take, drain, end, clock };
 }
 
 const ENDED = new FailoverError('ERR_ENDED', 'ended');
@@ -97,6 +97,21 @@ describe('a store', () => {
     await work();
     assert.deepEqual(log, ['a stored ok', 'a settled ok']);
     assert.deepEqual(records(database), []);
+    await end();
+  });
+
+  test('loses nothing of the life before to what this one publishes while it opens, QoS 0 among it', async () => {
+    const database = new MemoryDatabase();
+    const before = life(database);
+    await before.work();
+    for (const topic of ['a', 'b']) before.add(topic);
+    await before.end();
+    const { outbox, add, work, drain, end, clock } = life(database);
+    add('c');
+    outbox.add(createMessage('zero', '', { qos: 0 }, () => {}, clock.now()));
+    await work();
+    assert.equal(records(database).length, 3);
+    assert.deepEqual((await drain()).toSorted(), ['a', 'b', 'c', 'zero']);
     await end();
   });
 
