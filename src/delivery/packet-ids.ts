@@ -12,10 +12,16 @@ const MAX_ID = 65_535;
 export class PacketIds implements NonNullable<IClientOptions['messageIdProvider']> {
   readonly #used = new Set<number>();
   readonly #inFlight: { has(id: number): boolean };
-  #last = 0;
+  #last: number;
 
-  constructor(inFlight: { has(id: number): boolean }) {
+  /**
+   * @param inFlight - Knows the ids of publishes in flight.
+   * @param after - The id before the first, below 65535. Drawn, as MQTT.js does: a session that has outlived the process
+   * may still have QoS 2 ids of it, and a broker takes the next publish with such an id for the old one.
+   */
+  constructor(inFlight: { has(id: number): boolean }, after = 0) {
     this.#inFlight = inFlight;
+    this.#last = after;
   }
 
   allocate(): number | null {

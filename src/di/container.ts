@@ -64,7 +64,7 @@ export function composeClient(
   const inFlight = new InFlight();
   return {
     inFlight,
-    packetIds: new PacketIds(inFlight),
+    packetIds: new PacketIds(inFlight, Math.floor(platform.random.next() * 65_535)),
     start: (core, events) => {
       if (platform.page) keepAliveIn(platform.page, core.options, options.mqtt);
       const container = process.tools.createContainer();

@@ -18,6 +18,11 @@ describe('packet ids', () => {
     assert.equal(ids.allocate(), 3);
   });
 
+  test('begin where they are told to, so that a new process does not take up those of the last', () => {
+    const ids = new PacketIds(new Set(), 65_534);
+    assert.deepEqual([ids.allocate(), ids.allocate()], [65_535, 1]);
+  });
+
   test('start over after 65535, skip what is open, and are exhausted when all are', () => {
     const { ids } = world();
     for (let id = 1; id <= 65_535; id++) assert.equal(ids.allocate(), id);
