@@ -106,7 +106,7 @@ export function createEndpoint(init: EndpointInit, option: string): Endpoint {
   const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`;
   return Object.freeze({
     id: init.id ?? authority,
-    url: `${init.scheme}://${authority}${path.replace(/\?.*/, '')}`,
+    url: `${init.scheme}://${authority}${path.split('?', 1)[0]}`,
     scheme: init.scheme,
     host,
     port,

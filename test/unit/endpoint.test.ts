@@ -43,6 +43,7 @@ describe('createEndpoint', () => {
       return [made.path, made.url];
     };
     assert.deepEqual(of('wss', '/mqtt?token=secret'), ['/mqtt?token=secret', 'wss://h:443/mqtt']);
+    assert.equal(of('ws', '/a\n?x\n?token=secret')[1], 'ws://h:80/a\n');
     assert.deepEqual(of('ws'), ['/', 'ws://h:80/']);
     assert.deepEqual(of('mqtt', '/ignored'), ['', 'mqtt://h:1883']);
   });
