@@ -63,21 +63,27 @@ export async function byRollup(name: string, source: string): Promise<Bundle> {
 
 /** As Vite builds an application, with nothing configured but where to put it. */
 export function byVite(name: string, source: string): Promise<Bundle> {
-  return throughFiles(name, source, (entry, outDir) =>
-    viteBuild({
-      root: ROOT,
-      configFile: false,
-      logLevel: 'silent',
-      base: '/app/',
-      build: {
-        outDir,
-        rolldownOptions: {
-          input: entry,
-          output: { entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' },
-        },
-      },
-    }),
-  );
+  return throughFiles(name, source, (entry, outDir) => vite(ROOT, entry, outDir));
+}
+
+/** The page of an example, as Vite builds it: its entry is `/app/main.js`. */
+export async function exampleByVite(folder: string): Promise<Bundle> {
+  const root = join(ROOT, 'examples', folder);
+  return withDirectory(async (directory) => {
+    await vite(root, join(root, 'main.tsx'), directory);
+    return scriptsIn(directory);
+  });
+}
+
+function vite(root: string, entry: string, outDir: string): Promise<unknown> {
+  const output = { entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' };
+  return viteBuild({
+    root,
+    configFile: false,
+    logLevel: 'silent',
+    base: '/app/',
+    build: { outDir, emptyOutDir: true, rolldownOptions: { input: entry, output } },
+  });
 }
 
 /** As webpack 5 builds an application in production mode. */
@@ -96,25 +102,32 @@ export function byWebpack(name: string, source: string): Promise<Bundle> {
   });
 }
 
-/** For bundlers that read and write files only: in a directory of their own below the root, where `mqtt` is found. */
-async function throughFiles(
+/** For bundlers that read and write files only: in a directory below the root, where `mqtt` is found. */
+function throughFiles(
   name: string,
   source: string,
   bundle: (entry: string, outDir: string) => Promise<unknown>,
 ): Promise<Bundle> {
-  const directory = await mkdtemp(join(ROOT, 'test', 'bundle-'));
-  try {
+  return withDirectory(async (directory) => {
     const entry = join(directory, `${name}.js`);
     const outDir = join(directory, 'out');
     await writeFile(entry, source);
     await bundle(entry, outDir);
-    const files = (await readdir(outDir, { recursive: true })).filter((file) => file.endsWith('.js'));
-    return new Map(
-      await Promise.all(
-        files.map(async (file) => [`/app/${file}`, await readFile(join(outDir, file))] as const),
-      ),
-    );
+    return scriptsIn(outDir);
+  });
+}
+
+async function withDirectory<T>(use: (directory: string) => Promise<T>): Promise<T> {
+  const directory = await mkdtemp(join(ROOT, 'test', 'bundle-'));
+  try {
+    return await use(directory);
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+async function scriptsIn(directory: string): Promise<Bundle> {
+  const files = (await readdir(directory, { recursive: true })).filter((file) => file.endsWith('.js'));
+  const read = async (file: string) => [`/app/${file}`, await readFile(join(directory, file))] as const;
+  return new Map(await Promise.all(files.map(read)));
 }
