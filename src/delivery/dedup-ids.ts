@@ -3,7 +3,7 @@ import type { IClientPublishOptions } from 'mqtt';
 import type { Random } from '../platform/ports.js';
 
 /** Name of the MQTT 5 user property. */
-export const DEDUP_PROPERTY = 'mid';
+const DEDUP_PROPERTY = 'mid';
 
 /** Gives each publish an id that no other has: a random part for this life of the client, and a count. */
 export class DedupIds {

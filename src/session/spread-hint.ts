@@ -1,7 +1,7 @@
 /** How wide a broker wants its clients to spread after a loss (R148). */
 
 /** Milliseconds that any source of the hint may ask for, at most (R148). */
-export const MAX_SPREAD_HINT_MS = 600_000;
+const MAX_SPREAD_HINT_MS = 600_000;
 
 /**
  * Reads the user property `spreadMs` of a CONNACK, an integer as text.

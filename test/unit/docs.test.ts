@@ -1,4 +1,4 @@
-// Generated pages are as fresh as what they are generated from, and docstrings name the defaults that hold.
+// Generated pages are as fresh as what they are generated from, docstrings name the defaults that hold, and links lead somewhere.
 // docs/api takes TypeDoc seconds: `npm run verify` looks at it.
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -125,5 +125,60 @@ describe('docstrings of the options', () => {
         },
       );
     }
+  });
+});
+
+/** Every page that readers find in the repository. */
+function pages(folder = ''): string[] {
+  return readdirSync(new URL(`../../${folder}`, import.meta.url), { withFileTypes: true }).flatMap(
+    (entry) => {
+      const path = `${folder}${entry.name}`;
+      if (entry.isDirectory())
+        return /^(node_modules|dist|coverage|\.git)$/.test(entry.name) ? [] : pages(`${path}/`);
+      return path.endsWith('.md') ? [path] : [];
+    },
+  );
+}
+
+/** A page without what is code, where a link is none. */
+const prose = (text: string) => text.replace(/^(```+).*?^\1/gms, '').replace(/`[^`\n]*`/g, '');
+
+/** What a link may lead to: headings as GitHub names them, and anchors that are written out. */
+function anchors(text: string): Set<string> {
+  const found = new Set([...text.matchAll(/<a id="([^"]+)"/g)].map(([, id]) => id as string));
+  const times = new Map<string, number>();
+  for (const [, heading = ''] of text.replace(/^(```+).*?^\1/gms, '').matchAll(/^#{1,6} +(.+)$/gm)) {
+    const shown = heading.replace(/\[([^\]]*)\]\([^)]*\)/g, '$1');
+    const slug = shown
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-');
+    const before = times.get(slug) ?? 0;
+    times.set(slug, before + 1);
+    found.add(before === 0 ? slug : `${slug}-${before}`);
+  }
+  return found;
+}
+
+describe('links', () => {
+  const root = new URL('../../', import.meta.url);
+  const texts = new Map(pages().map((path) => [path, readFileSync(new URL(path, root), 'utf8')]));
+
+  it('between pages lead to files and headings that are there', () => {
+    const broken: string[] = [];
+    let links = 0;
+    for (const [page, text] of texts) {
+      for (const [, target = ''] of prose(text).matchAll(/(?:\]\(|(?:src|srcset|href)=")([^)\s"]+)/g)) {
+        if (/^[a-z]+:/.test(target)) continue;
+        links += 1;
+        const [path = '', anchor] = target.split('#');
+        const file = path === '' ? page : posix.join(posix.dirname(page), path);
+        const isThere = existsSync(new URL(file, root));
+        const hasAnchor = !anchor || anchors(texts.get(file) ?? '').has(anchor);
+        if (!isThere || !hasAnchor) broken.push(`${page}: ${target}`);
+      }
+    }
+    assert.deepEqual(broken, []);
+    assert.ok(links > 100, `${links} links were looked at`);
   });
 });

@@ -7,10 +7,10 @@
 import { DnsFailure } from './dns-failure.js';
 
 /** Record types that are read; all others are skipped undecoded (R8). */
-export const SRV = 33;
+const SRV = 33;
 export const CNAME = 5;
-export const SOA = 6;
-export const OPT = 41;
+const SOA = 6;
+const OPT = 41;
 const CLASS_IN = 1;
 
 /** Response codes that the resolver tells apart; 16 needs EDNS (RFC 6891 §6.1.3). */

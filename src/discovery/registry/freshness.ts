@@ -50,7 +50,7 @@ export interface PollBounds {
 }
 
 /** Where nobody says anything (D11). */
-export const DEFAULT_POLL_MS = 30_000;
+const DEFAULT_POLL_MS = 30_000;
 const MIN_POLL_MS = 5_000;
 
 /** The shortest wait between two questions. */
