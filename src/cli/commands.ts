@@ -112,7 +112,7 @@ export const COMMANDS: readonly Command[] = [
     summary: 'prints what is published, a message a line, across fail-overs',
     details: [
       'With --json, one JSON document a line: { topic, payload, qos, retain }; a payload that is not UTF-8 is base64, with "encoding": "base64".',
-      'Exit code 1: a filter was refused, or --for ended before --count messages came.',
+      'Exit code 1: a filter was refused, or --for ended before --count messages came or before a broker had answered.',
     ],
     options: {
       brokers: BROKERS,

@@ -69,7 +69,10 @@ function find(words: readonly string[]): Command {
   if (exact) return exact;
   if (first === 'simulate') throw new UsageError('simulate is not available in this version');
   if (first.startsWith('-')) {
-    const hint = `the command comes first: ${PROGRAM} <command> ${printable(first)} …`;
+    const guess = nearest(first.replace(/^-+/, ''), ['help', 'version']);
+    const hint = guess
+      ? `did you mean ${PROGRAM} --${guess}?`
+      : `the command comes first: ${PROGRAM} <command> ${printable(first)} …`;
     throw new UsageError(`unknown option ${quoted(first)}; ${hint}`);
   }
   const group = COMMANDS.filter(({ name }) => name.startsWith(`${first} `)).map(({ name }) => name);

@@ -27,6 +27,8 @@ export async function sub(args: Arguments, terminal: Terminal): Promise<number> 
     end = resolve;
   });
   let seen = 0;
+  let isOver = false;
+  let isSubscribed = false;
   // MQTT.js's hook for what must be done before the next packet is read: a slow reader of stdout holds the broker back.
   client.handleMessage = (packet, next) => {
     if (seen === wanted) return;
@@ -40,6 +42,9 @@ export async function sub(args: Arguments, terminal: Terminal): Promise<number> 
     });
   };
   client.subscribe(filters, { qos }, (error, granted = []) => {
+    // Given up by us, and no word of a broker.
+    if (isOver) return;
+    isSubscribed = !error;
     const refused = granted.filter((grant) => grant.qos >= REFUSED).map(({ topic }) => topic);
     if (!error && refused.length === 0) return;
     const which = refused.length > 0 ? refused : filters;
@@ -55,8 +60,9 @@ export async function sub(args: Arguments, terminal: Terminal): Promise<number> 
   const timer =
     forMs === undefined
       ? undefined
-      : platform.clock.setTimeout(() => end(wanted === undefined ? 0 : 1), forMs * 1_000);
+      : platform.clock.setTimeout(() => end(wanted === undefined && isSubscribed ? 0 : 1), forMs * 1_000);
   const code = await ended;
+  isOver = true;
   if (timer) platform.clock.clearTimeout(timer);
   await client.endAsync(true);
   return code;

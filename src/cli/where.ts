@@ -8,6 +8,7 @@ import { discover, discoveryOptions } from './discovery.js';
 import { readList } from './list.js';
 import { table } from './table.js';
 import { printable, type Terminal } from './terminal.js';
+import { UsageError } from './usage.js';
 
 /** Runs `where`. */
 export async function where(args: Arguments, terminal: Terminal): Promise<number> {
@@ -15,6 +16,7 @@ export async function where(args: Arguments, terminal: Terminal): Promise<number
   const { clock, random, network } = platform;
   const { parsed } = readList(args.required('brokers'), '--brokers');
   const clientId = args.operand(0);
+  if (clientId === '') throw new UsageError('<clientId> must not be empty: mqtt-failover where <clientId>');
   const zone = args.text('zone');
   const given = { ...discoveryOptions(args), clientId, ...(zone === undefined ? {} : { zone }) };
   const { options, resolver, refusal } = discover(parsed, given, platform);

@@ -383,6 +383,30 @@ describe('mqtt-failover pub and sub', () => {
     assert.match(stderr, /no broker yet/);
   });
 
+  it('answers no, and blames no broker, when none was there to subscribe to', async () => {
+    const brokers = `mqtt://127.0.0.1:${await freePort()}`;
+    const { code, stdout, stderr } = await command(['sub', '#', '--brokers', brokers, '--for', '0.3']);
+    assert.deepEqual([code, stdout], [1, '']);
+    assert.match(stderr, /^no broker yet, still trying: .+\n$/);
+  });
+
+  it('tells each step of the connection with --trace', async () => {
+    await using broker = await scriptedBroker();
+    const words = ['pub', 't', 'x', '--brokers', `n1=${broker.url}`, '--trace'];
+    const { code, stderr } = await command(words);
+    assert.equal(code, 0);
+    const lines = stderr.split('\n').map((line) => line.replace(/[\d.]+ m?s/, '<time>'));
+    assert.deepEqual(
+      lines.map((line) => line.replace(/^\d\d:\d\d:\d\d\.\d{3} {2}/, '<at> ')),
+      [
+        '<at> n1: dialed in <time>',
+        '<at> n1: CONNACK after <time>, new session',
+        '1 delivered, 0 not delivered',
+        '',
+      ],
+    );
+  });
+
   it('ends quietly on SIGINT', async () => {
     await using broker = await scriptedBroker();
     await using sub = startCommand(['sub', '#', '--brokers', broker.url]);

@@ -32,6 +32,8 @@ export async function readClientIds(text: string, stdin: Readable): Promise<Clie
   }
   if (text === '-') return { total: undefined, batches: read(stdin, 'stdin') };
   const file = await stat(text).catch((error: unknown) => {
+    if (/^[\d.,'eEkKmM+-]+$/.test(text))
+      throw new UsageError(`--ids must be a count in digits, such as 100000, or a file, got ${quoted(text)}`);
     throw unreadable('--ids', text, error);
   });
   if (file.isDirectory()) throw unreadable('--ids', text, { code: 'EISDIR' });

@@ -23,6 +23,9 @@ const WRONG: readonly (readonly [line: string, says: RegExp])[] = [
   ['registry lint no-such-file.json', /no-such-file\.json" cannot be read: there is no such file/],
   ['registry lint . --served-at nodes', /--served-at must be a URL/],
   ['simulate node-dies', /simulate is not available in this version/],
+  ['--verson', /unknown option "--verson"; did you mean mqtt-failover --version\?/],
+  ['-v', /did you mean mqtt-failover --version\?/],
+  [`where "" --brokers ${A}`, /<clientId> must not be empty/],
   ['--json where x', /unknown option "--json"; the command comes first/],
   ['where', /<clientId> is missing: mqtt-failover where <clientId>/],
   ['where x', /--brokers is missing: mqtt-failover where <clientId> --brokers <list>/],
@@ -48,6 +51,10 @@ const WRONG: readonly (readonly [line: string, says: RegExp])[] = [
     `plan --from ${A} --to ${A} --ids no-such-file`,
     /--ids "no-such-file" cannot be read: there is no such file/,
   ],
+  [
+    `plan --from ${A} --to ${A} --ids 1e6`,
+    /--ids must be a count in digits, such as 100000, or a file, got "1e6"/,
+  ],
   [`plan --from ${A} --to ${A} --ids .`, /it is a directory/],
   [`plan --from ${A} --to ${A} --ids -`, /--ids "-" has no client ids in it/],
   [`plan --from ${A} --to ${A} --ids 1 --svg no-such-directory/x.svg`, /--svg .* cannot be written: ENOENT/],
@@ -70,7 +77,11 @@ describe('wrong command lines', () => {
   for (const [line, says] of WRONG) {
     it(`mqtt-failover ${line}`, async () => {
       const fake = fakeTerminal();
-      const code = await run(line.split(' ').filter(Boolean), fake.terminal);
+      const words = line.split(' ').filter(Boolean);
+      const code = await run(
+        words.map((word) => word.replace(/^""$/, '')),
+        fake.terminal,
+      );
       assert.equal(code, 2);
       assert.equal(fake.stdout, '');
       assert.match(fake.stderr, says);
