@@ -20,16 +20,24 @@ export const USAGE = `npm run bench [-- scenario… options]
   --rounds N     rounds of each scenario, in place of its own number
   --json FILE    where the samples go (default: bench/results/latest.json)
   --quick        few and small rounds, to see that everything works
-  --no-peers     without MQTT.js where it needs half a minute or more a round
+  --no-peers     ours alone, where the others need minutes
   --cpu-prof     CPU profiles of the measured clients, in bench/results/profiles
   --list         name the scenarios
   --help         this text
 
-Without a name every scenario is run.`;
+Without a name every scenario is run; \`comparison\` stands for those that the README shows.`;
 
-/** @throws UsageError naming what is wrong. */
-export function parseCli(args: readonly string[], known: readonly string[]): Cli {
-  const { values, positionals } = parse(args);
+/**
+ * @param groups - Names that stand for several scenarios.
+ * @throws UsageError naming what is wrong.
+ */
+export function parseCli(
+  args: readonly string[],
+  known: readonly string[],
+  groups: Readonly<Record<string, readonly string[]>> = {},
+): Cli {
+  const { values, positionals: given } = parse(args);
+  const positionals = given.flatMap((name) => groups[name] ?? [name]);
   const unknown = positionals.find((name) => !known.includes(name));
   if (unknown !== undefined)
     throw new UsageError(`Unknown scenario ${JSON.stringify(unknown)}. Known: ${known.join(', ')}.`);

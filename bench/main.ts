@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Cli, parseCli, USAGE, UsageError } from './cli.js';
 import { type Finished, text, writeJson } from './report.js';
-import { SCENARIOS } from './scenarios.js';
+import { COMPARISON, SCENARIOS } from './scenarios.js';
 import { environment } from './support/environment.js';
 import { Progress } from './support/progress.js';
 
@@ -13,6 +13,7 @@ async function main(args: readonly string[]): Promise<number> {
   const cli = parseCli(
     args,
     SCENARIOS.map(({ name }) => name),
+    { comparison: COMPARISON.map(({ name }) => name) },
   );
   if (cli.help) console.log(USAGE);
   else if (cli.list) for (const { name, about } of SCENARIOS) console.log(`${name.padEnd(16)}${about}`);

@@ -38,10 +38,16 @@ export function writeJson(
     seconds,
     targets: result.targets.map((target) => ({ ...target, met: isMet(target) })),
     faults: result.faults,
+    notes: result.notes,
     series: result.series.map((series) => ({ ...series, ...summarize(series.samples) })),
   }));
   mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, `${JSON.stringify({ ...environment, command, scenarios }, null, 2)}\n`);
+  const text = JSON.stringify({ ...environment, command, scenarios }, null, 2);
+  // Samples on one line: a file that is kept is read by people, too.
+  const short = text.replaceAll(/\[[\s\d.,eE+-]+(?:null[\s\d.,eE+-]*)*\]/g, (list) =>
+    list.replaceAll(/\s+/g, ' '),
+  );
+  writeFileSync(file, `${short}\n`);
 }
 
 function isMet({ value, limit }: Target): boolean {

@@ -43,7 +43,10 @@ export interface DialOptions {
   readonly race?: number;
   /** Milliseconds for name resolution, TCP, TLS and WebSocket, over all addresses of an endpoint. @defaultValue 5000 */
   readonly transportTimeoutMs?: number;
-  /** Milliseconds from CONNECT to CONNACK. @defaultValue 10000 */
+  /**
+   * Milliseconds for CONNACK, once CONNECT is sent. While there are others to ask, an endpoint that has just dropped us
+   * has half a second, or four times what it took before. @defaultValue 10000
+   */
   readonly connackTimeoutMs?: number;
 }
 
@@ -65,7 +68,10 @@ export interface BackoffOptions {
 
 /** Floors and ceiling of the adaptive dead-link deadlines. */
 export interface LivenessOptions {
-  /** Milliseconds without an expected acknowledgement before a ping is sent, at least. @defaultValue 1000 */
+  /**
+   * Milliseconds without an expected acknowledgement, or without a message of a steady flow, before a ping is sent, at
+   * least. @defaultValue 1000
+   */
   readonly suspectAfterMs?: number;
   /** Milliseconds for that ping to be answered, at least. @defaultValue 1000 */
   readonly pingTimeoutMs?: number;

@@ -16,10 +16,16 @@ export class Cluster implements AsyncDisposable {
   static async start(size: number, contestants: readonly Contestant[]): Promise<Cluster> {
     const nodes = await Promise.all(Array.from({ length: size }, BrokerNode.start));
     const balancers = new Map<Route, Balancer>();
-    for (const { route } of contestants)
-      if (route !== 'direct' && !balancers.has(route))
-        balancers.set(route, await startBalancer(route, nodes));
-    return new Cluster(nodes, balancers);
+    const cluster = new Cluster(nodes, balancers);
+    try {
+      for (const { route } of contestants)
+        if (route !== 'direct' && !balancers.has(route))
+          balancers.set(route, await startBalancer(route, nodes));
+    } catch (error) {
+      await cluster[Symbol.asyncDispose]();
+      throw error;
+    }
+    return cluster;
   }
 
   /** What `contestant` connects to; brokers of a list in their order from `first` on. */

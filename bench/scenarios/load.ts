@@ -33,6 +33,13 @@ const MEASURES = {
 type Measure = keyof typeof MEASURES;
 
 type Samples = Map<string, number[]>;
+
+/** Something did not arrive. */
+interface Trouble {
+  readonly contestant: Contestant;
+  readonly text: string;
+}
+
 const keyOf = (contestant: Contestant, qos: number, measure: Measure) =>
   `${contestant.name} ${qos} ${measure}`;
 
@@ -44,15 +51,15 @@ export const load: Scenario = {
   async run(context): Promise<ScenarioResult> {
     await using cluster = await Cluster.start(NODES, LOADED);
     const samples: Samples = new Map();
-    const faults: string[] = [];
+    const troubles: Trouble[] = [];
     for (let round = 0; round < context.rounds; round += 1) {
       // Forwards and backwards in turn, so that nobody always comes first.
       for (const contestant of round % 2 === 0 ? LOADED : [...LOADED].reverse()) {
         context.progress.round(round, context.rounds, contestant.name);
-        faults.push(...(await measure(contestant, cluster, samples, context)));
+        troubles.push(...(await measure(contestant, cluster, samples, context)));
       }
     }
-    return report(samples, faults);
+    return report(samples, troubles);
   },
 };
 
@@ -61,36 +68,58 @@ async function measure(
   cluster: Cluster,
   samples: Samples,
   { quick }: RunContext,
-): Promise<string[]> {
+): Promise<Trouble[]> {
   const { library, options } = contestant;
   const all = cluster.urlsFor(contestant);
   const urls = contestant === DIRECT ? all.slice(0, 1) : all;
-  const balancer = cluster.balancerOf(contestant);
-  const faults: string[] = [];
+  const balancerPid = cluster.balancerOf(contestant)?.pid;
+  const troubles: Trouble[] = [];
   await using child = new Child<LoadMethods>(new URL('load/load-process.ts', import.meta.url));
-  await child.call('open', { library, options, urls, clientId: 'load' });
   for (const qos of QOS) {
     const messages = quick ? MESSAGES[qos] / 10 : MESSAGES[qos];
-    const add = (what: Measure, value: number) => {
-      const key = keyOf(contestant, qos, what);
-      samples.set(key, [...(samples.get(key) ?? []), value]);
-    };
-    await child.call('flood', { qos, messages: messages / 4, window: WINDOW });
-    const before = balancer ? cpuMs(balancer.pid) : 0;
-    const flood = await child.call('flood', { qos, messages, window: WINDOW });
-    add('throughput', flood.perSecond);
-    add('client CPU', flood.cpuUs);
-    add('balancer CPU', balancer ? ((cpuMs(balancer.pid) - before) * 1_000) / messages : 0);
-    const took = await child.call('echo', { qos, messages: ECHOES, everyMs: ECHO_EVERY_MS });
-    add('latency p50', quantile(took, 0.5));
-    add('latency p99', quantile(took, 0.99));
-    if (flood.errors > 0) faults.push(`${contestant.name}, QoS ${qos}: ${flood.errors} publishes failed`);
+    // A client for each, as one of them fails when its packet ids begin again.
+    await child.call('open', { library, options, urls, clientId: `load-${qos}` });
+    try {
+      const { values, missing } = await measureQos(child, qos, messages, balancerPid);
+      for (const what of Object.keys(MEASURES) as Measure[]) {
+        const key = keyOf(contestant, qos, what);
+        samples.set(key, [...(samples.get(key) ?? []), values[what]]);
+      }
+      if (missing !== '') troubles.push({ contestant, text: `${contestant.name}, QoS ${qos}: ${missing}` });
+    } catch (error) {
+      troubles.push({ contestant, text: `${contestant.name}, QoS ${qos}: ${(error as Error).message}` });
+    }
+    await child.call('close', undefined);
   }
-  await child.call('close', undefined);
-  return faults;
+  return troubles;
 }
 
-function report(samples: Samples, faults: readonly string[]): ScenarioResult {
+async function measureQos(
+  child: Child<LoadMethods>,
+  qos: (typeof QOS)[number],
+  messages: number,
+  balancerPid: number | undefined,
+): Promise<{ values: Record<Measure, number>; missing: string }> {
+  await child.call('flood', { qos, messages: messages / 4, window: WINDOW });
+  const before = balancerPid === undefined ? 0 : cpuMs(balancerPid);
+  const flood = await child.call('flood', { qos, messages, window: WINDOW });
+  const balancerMs = balancerPid === undefined ? 0 : cpuMs(balancerPid) - before;
+  const took = await child.call('echo', { qos, messages: ECHOES, everyMs: ECHO_EVERY_MS });
+  const missing = [
+    ...(flood.missing > 0 ? [`${flood.missing} of ${messages} publishes were not delivered`] : []),
+    ...(took.length < ECHOES ? [`${ECHOES - took.length} of ${ECHOES} messages did not come back`] : []),
+  ].join(', ');
+  const values = {
+    throughput: flood.perSecond,
+    'latency p50': quantile(took, 0.5),
+    'latency p99': quantile(took, 0.99),
+    'client CPU': flood.cpuUs,
+    'balancer CPU': (balancerMs * 1_000) / messages,
+  };
+  return { values, missing };
+}
+
+function report(samples: Samples, troubles: readonly Trouble[]): ScenarioResult {
   const of = (contestant: Contestant, qos: number, measure: Measure) =>
     samples.get(keyOf(contestant, qos, measure)) ?? [];
   const measures = Object.keys(MEASURES) as Measure[];
@@ -132,7 +161,8 @@ function report(samples: Samples, faults: readonly string[]): ScenarioResult {
       `100-byte payload, ${WINDOW} publishes in the air, one client; the time ends when the broker has acknowledged the last. ÷ direct is the median of the ratios of each round.`,
       `Latency: a client publishes to itself every ${ECHO_EVERY_MS} ms; from publish to message, ${ECHOES} messages a round.`,
       'Balancer CPU is that of its process, in steps of 10 ms for a whole run.',
+      ...troubles.filter(({ contestant }) => contestant !== OURS).map(({ text }) => text),
     ],
-    faults,
+    faults: troubles.filter(({ contestant }) => contestant === OURS).map(({ text }) => text),
   };
 }

@@ -6,7 +6,7 @@ export interface RunContext {
   readonly rounds: number;
   /** A look at whether it works: fewer and smaller rounds, numbers of no worth. */
   readonly quick: boolean;
-  /** Whether those are measured, too, that need half a minute or more a round. */
+  /** Whether others are measured beside ours where they need minutes. */
   readonly peers: boolean;
   /** Where child processes that are measured leave CPU profiles; they leave none when it is undefined. */
   readonly profileDirectory: string | undefined;

@@ -4,13 +4,19 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { apiPage } from './api-page.js';
+import { Comparison } from './comparison.js';
+import { comparisonCharts } from './comparison-charts.js';
+import { benchmarkPage, withComparison } from './comparison-pages.js';
 import { optionsPage, withOptionsTable } from './options-pages.js';
 import { outcomesPage } from './outcomes-page.js';
 
 process.chdir(fileURLToPath(new URL('../../', import.meta.url)));
 
+const comparison = Comparison.read();
 const pages = {
-  'README.md': withOptionsTable(readFileSync('README.md', 'utf8')),
+  'README.md': withComparison(withOptionsTable(readFileSync('README.md', 'utf8')), comparison),
+  'docs/benchmark.md': benchmarkPage(comparison),
+  ...comparisonCharts(comparison),
   'docs/options.md': optionsPage(),
   'docs/outcomes.md': outcomesPage(),
   'docs/api/README.md': await apiPage(),

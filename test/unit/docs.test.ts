@@ -4,6 +4,9 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { posix } from 'node:path';
 import { describe, it } from 'node:test';
+import { Comparison } from '../../scripts/docs/comparison.js';
+import { comparisonCharts } from '../../scripts/docs/comparison-charts.js';
+import { benchmarkPage, withComparison } from '../../scripts/docs/comparison-pages.js';
 import { literalDefault, type OptionRow, optionRows } from '../../scripts/docs/option-rows.js';
 import { optionsPage, withOptionsTable } from '../../scripts/docs/options-pages.js';
 import { outcomesPage } from '../../scripts/docs/outcomes-page.js';
@@ -79,6 +82,43 @@ describe('links between pages', () => {
       ),
     );
     assert.deepEqual(broken, []);
+  });
+});
+
+describe('the figures of the comparison benchmark (npm run docs writes them)', () => {
+  const comparison = Comparison.read();
+
+  it('in docs/benchmark.md and in the README are those that were measured', () => {
+    assert.equal(page('docs/benchmark.md'), benchmarkPage(comparison));
+    const readme = page('README.md');
+    assert.equal(readme, withComparison(readme, comparison));
+  });
+
+  it('are those of the charts', () => {
+    for (const [path, svg] of Object.entries(comparisonCharts(comparison))) {
+      assert.equal(page(path), svg, path);
+      // What is not XML is not shown: after the quote that ends an attribute comes space, or the end of the tag.
+      assert.doesNotMatch(svg, /="[^"]*"[^\s/>?]/, path);
+    }
+  });
+
+  it('are of all scenarios, and of our client without a loss', () => {
+    const names = [
+      'crash',
+      'hang',
+      'syn-drop',
+      'silent-accept',
+      'load',
+      'memory',
+      'rolling-restart',
+      'storm',
+    ];
+    assert.deepEqual(
+      comparison.scenarios.map(({ name }) => name),
+      names,
+    );
+    for (const name of names.slice(0, 4))
+      assert.equal(comparison.total(name, 'lost', 'mqtt-failover'), 0, name);
   });
 });
 

@@ -1,7 +1,7 @@
 /** What a broker can do to its clients. Each fault strikes at one moment; later the same node is back at the same ports. */
 import { execFile } from 'node:child_process';
+import { connect, type Socket } from 'node:net';
 import { promisify } from 'node:util';
-import { blackhole } from '../../../test/support/blackhole.js';
 import type { BrokerNode } from '../../contestants/broker-node.js';
 import { now } from '../../support/monotonic.js';
 import { ENV } from '../../support/programs.js';
@@ -65,11 +65,14 @@ export const FAULTS: readonly Fault[] = [
     inTurns: false,
     capMs: 45_000,
     async strike(node) {
+      node.freeze();
+      // The queue of the WebSocket port has room for thousands: it accepts, and nobody answers there either.
+      const fillers = await fillQueue(node.host, node.port);
       const at = now();
-      await node.kill();
-      const holes = await Promise.all([node.port, node.wsPort].map((port) => blackhole({ port })));
+      await breakConnections([node.port, node.wsPort]);
       const heal = async () => {
-        await Promise.all(holes.map((hole) => hole.close()));
+        for (const filler of fillers) filler.destroy();
+        await node.kill();
         await node.start();
       };
       return { at, heal };
@@ -95,10 +98,42 @@ export const FAULTS: readonly Fault[] = [
   },
 ];
 
-/** Resets every connection to `ports`, and leaves those who listen alone; needs root and Linux. */
+/** Whoever connects from here only fills a queue. */
+const FILLER_ADDRESS = '127.0.0.2';
+/** Connections that wait at mosquitto's port before the system drops further SYNs, and one. */
+const QUEUE = 101;
+const MOST_FILLERS = 2 * QUEUE;
+/** On loopback a handshake takes microseconds; what is not through by then is being dropped. */
+const HANDSHAKE_MS = 60;
+
+/** Fills the queue of a port that is not served any more, until the system drops what comes. */
+async function fillQueue(host: string, port: number): Promise<Socket[]> {
+  const open = () =>
+    connect({ host, port, localAddress: FILLER_ADDRESS }).on('error', () => {
+      // It ends with the broker.
+    });
+  const fillers = Array.from({ length: QUEUE }, open);
+  do {
+    if (fillers.length > MOST_FILLERS) throw new Error(`the queue of port ${port} never fills`);
+    fillers.push(open());
+  } while (await connects(fillers.at(-1)!));
+  return fillers;
+}
+
+function connects(socket: Socket): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => setImmediate(resolve, false), HANDSHAKE_MS);
+    socket.once('connect', () => {
+      clearTimeout(timer);
+      resolve(true);
+    });
+  });
+}
+
+/** Resets every connection of clients to `ports`, and leaves those who listen alone; needs root and Linux. */
 async function breakConnections(ports: readonly number[]): Promise<void> {
-  const filter = ports.map((port) => `sport = :${port}`).join(' or ');
-  const { stdout } = await execFileAsync('ss', ['-K', '-H', '-t', 'state', 'established', `( ${filter} )`], {
+  const filter = `( ${ports.map((port) => `sport = :${port}`).join(' or ')} ) and not dst ${FILLER_ADDRESS}`;
+  const { stdout } = await execFileAsync('ss', ['-K', '-H', '-t', 'state', 'established', filter], {
     env: ENV,
   });
   if (stdout.trim() === '')

@@ -17,7 +17,8 @@ export interface FloodResult {
   readonly perSecond: number;
   /** Microseconds of CPU time, user and system, of the whole process for each message. */
   readonly cpuUs: number;
-  readonly errors: number;
+  /** Publishes that were refused, or not settled in time. */
+  readonly missing: number;
 }
 
 export interface Echo {
@@ -26,19 +27,32 @@ export interface Echo {
   readonly everyMs: number;
 }
 
+/** Milliseconds after which nothing more is expected. */
+const CAP_MS = 30_000;
+
 let client: BenchClient;
 
-/** Resolves with the number of errors when all are settled. */
-function publishAll({ qos, messages, window }: Flood): Promise<number> {
-  return new Promise((resolve) => {
+/** Resolves with the promise, or after the cap. */
+async function capped(promise: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const cap = new Promise((resolve) => {
+    timer = setTimeout(resolve, CAP_MS);
+  });
+  await Promise.race([promise, cap]);
+  clearTimeout(timer);
+}
+
+/** Resolves with the number of those that were delivered when all are settled, or after the cap. */
+async function publishAll({ qos, messages, window }: Flood): Promise<number> {
+  let delivered = 0;
+  const all = new Promise<void>((resolve) => {
     let sent = 0;
     let settled = 0;
-    let errors = 0;
     let pumping = false;
     function onSettled(error?: unknown): void {
       settled += 1;
-      if (error) errors += 1;
-      if (settled === messages) resolve(errors);
+      if (!error) delivered += 1;
+      if (settled === messages) resolve();
       else pump();
     }
     function pump(): void {
@@ -61,6 +75,8 @@ function publishAll({ qos, messages, window }: Flood): Promise<number> {
     }
     pump();
   });
+  await capped(all);
+  return delivered;
 }
 
 const methods = {
@@ -75,14 +91,18 @@ const methods = {
   async flood(run: Flood): Promise<FloodResult> {
     const startedAt = now();
     const before = process.cpuUsage();
-    const errors = await publishAll(run);
-    await new Promise((resolve) => client.publish(TOPIC, PAYLOAD, 1, resolve));
+    const delivered = await publishAll(run);
+    await capped(new Promise((resolve) => client.publish(TOPIC, PAYLOAD, 1, resolve)));
     const { user, system } = process.cpuUsage(before);
     const seconds = (now() - startedAt) / 1_000;
-    return { perSecond: run.messages / seconds, cpuUs: (user + system) / run.messages, errors };
+    return {
+      perSecond: delivered / seconds,
+      cpuUs: (user + system) / delivered,
+      missing: run.messages - delivered,
+    };
   },
 
-  /** Publishes at a steady pace to itself; milliseconds from each publish to its message. */
+  /** Publishes at a steady pace to itself; milliseconds from each publish to its message, of those that came. */
   async echo({ qos, messages, everyMs }: Echo): Promise<number[]> {
     const topic = `echo/${qos}`;
     const took: number[] = [];
@@ -102,7 +122,7 @@ const methods = {
       sentAt.push(now());
       client.publish(topic, String(sentAt.length - 1), qos, () => {});
     }, everyMs);
-    await all;
+    await capped(all);
     return took;
   },
 

@@ -82,6 +82,16 @@ describe('a subscriber', () => {
     }
   });
 
+  it('follows the pace of a slower flow', async () => {
+    const link = new Subscriber();
+    await link.flow(120_000, jitter(new SeededRandom(3), 2_000, 100));
+    link.isAlive = false;
+    const diedAt = link.elapsed;
+    await link.clock.advance(30_000);
+    assert.deepEqual(link.deaths.length, 1);
+    assert.ok(link.deaths[0]! - diedAt <= 4_000, `${link.deaths[0]! - diedAt} ms`);
+  });
+
   it('is no later when the keepalive ping has just left', async () => {
     const link = new Subscriber();
     await link.flow(5_000, () => 10);
