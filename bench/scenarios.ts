@@ -1,4 +1,5 @@
 /** Every benchmark, in the order in which they run; last the one that needs a program of its own. */
+import { outage } from './micro/delivery/outage.js';
 import { outbox } from './micro/delivery/outbox.js';
 import { registryParse } from './micro/discovery/registry-parse.js';
 import { discovery } from './micro/discovery/srv.js';
@@ -39,5 +40,6 @@ export const SCENARIOS: readonly Scenario[] = [
   discovery,
   registryParse,
   outbox,
+  outage,
   crashFloor,
 ];

@@ -249,6 +249,8 @@ export class Outbox {
       evicted.push(victim);
     }
     const why = this.#fullness();
+    // The caller may reuse its buffer as soon as publish returns; a string cannot change. What is refused is not copied.
+    if (typeof message.payload !== 'string') message.payload = copy(message.payload);
     this.#append(message);
     // Last, as their callbacks may publish.
     if (older) this.drop(older, 'overflow', SUPERSEDED);
@@ -414,6 +416,11 @@ export class Outbox {
       this.drop(oldest, 'expired', `it waited longer than outbox.maxAgeMs (${this.#bounds.maxAgeMs} ms)`);
     }
   }
+}
+
+/** A true copy of the same class; `Buffer`'s own `slice` would share memory. */
+function copy(bytes: Uint8Array): Uint8Array {
+  return Uint8Array.prototype.slice.call(bytes);
 }
 
 /** Longer timers overflow to 1 ms in Node and browsers. */

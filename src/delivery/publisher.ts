@@ -350,8 +350,6 @@ export class Publisher implements ReplayTarget {
       settle(message, new Error('No connection to broker'));
       return;
     }
-    // The caller may reuse its buffer as soon as publish returns; a string cannot change.
-    if (typeof message.payload !== 'string') message.payload = copy(message.payload);
     this.#outbox.add(message);
     this.#replayer.wake();
   }
@@ -529,9 +527,4 @@ export class Publisher implements ReplayTarget {
     this.#quotaWaiters = [];
     for (const wake of waiters) wake();
   }
-}
-
-/** A true copy of the same class; `Buffer`'s own `slice` would share memory. */
-function copy(bytes: Uint8Array): Uint8Array {
-  return Uint8Array.prototype.slice.call(bytes);
 }

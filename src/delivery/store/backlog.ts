@@ -233,7 +233,7 @@ export class Backlog {
     this.#lastHead = undefined;
     this.#readUpTo = state.first - 1;
     this.#tailUpTo = state.last;
-    this.#tail = { messages: state.last - state.first + 1, bytes: 0 };
+    this.#tail = { messages: state.last - state.first + 1, bytes: state.bytes };
     if (state.last > before) {
       const shift = state.last - before;
       this.#owner.renumber(shift);
@@ -259,14 +259,14 @@ export class Backlog {
     this.refill();
   }
 
-  /** The numbers bound what is there from above; the truth takes a second when it is a million. */
-  async #count(reader: StoreReader, { first, last }: StoreState): Promise<void> {
+  /** Numbers and the first sizes say about how much there is; the truth takes a second when it is a million. */
+  async #count(reader: StoreReader, { first, last, bytes }: StoreState): Promise<void> {
     try {
       const counted = await reader.count(first, last);
       // What was read meanwhile has been taken off already.
       if (reader !== this.#reader || this.#readUpTo >= last) return;
       this.#tail.messages += counted.messages - (last - first + 1);
-      this.#tail.bytes += counted.bytes;
+      this.#tail.bytes += counted.bytes - bytes;
       this.#owner.counted();
     } catch (error) {
       if (reader === this.#reader) this.#report(storeTrouble(error));

@@ -15,10 +15,14 @@ import {
 import type { Lives } from './lives.js';
 import { decodeBody, frame, type RecordContent, unframe } from './record.js';
 
-/** Numbers of the first and the last message of a store; without any, the last is one less than the first. */
+/** What a store holds, as far as a look at its ends can tell. */
 export interface StoreState {
+  /** Number of the first message. */
   readonly first: number;
+  /** Number of the last; without any, one less than the first. */
   readonly last: number;
+  /** Bytes of all of them, if those in the middle are like the first ones. */
+  readonly bytes: number;
 }
 
 /** One record, which can be read or not. */
@@ -40,6 +44,8 @@ export interface StorePage {
 
 /** Layout of keys and meta data; a store with a higher number is left alone. */
 const FORMAT = 1;
+/** Keys whose sizes stand for all until these are counted. */
+const SAMPLE = 1_000;
 /** Keys read at once while counting. */
 const COUNT_BLOCK = 10_000;
 
@@ -71,11 +77,14 @@ export class StoreReader {
     const noted = await this.#json(HEAD_KEY);
     const head = typeof noted === 'number' && Number.isSafeInteger(noted) && noted > 0 ? noted : 1;
     const all = recordRange(head);
-    const first = await this.#keyAt({ ...all, limit: 1 });
+    const firsts = (await this.#keys({ ...all, limit: SAMPLE })).flatMap((key) => parseRecordKey(key) ?? []);
+    const [first] = firsts;
     const last = await this.#keyAt({ ...all, limit: 1, reverse: true });
     // Numbers never begin anew: below the head nobody looks.
-    if (!first || !last) return { first: head, last: head - 1 };
-    return { first: first.sequence, last: last.sequence };
+    if (!first || !last) return { first: head, last: head - 1, bytes: 0 };
+    const mean = firsts.reduce((sum, { bytes }) => sum + bytes, 0) / firsts.length;
+    const messages = last.sequence - first.sequence + 1;
+    return { first: first.sequence, last: last.sequence, bytes: Math.round(mean * messages) };
   }
 
   /** What the store is to say of itself from now on. */
