@@ -6,7 +6,7 @@ const MAX_PACKED_BYTES = 3_300_000;
 /** Everything that may be published. A new kind of file is a decision, made here. */
 const ALLOWED = [
   /^(package\.json|LICENSE|(README|CHANGELOG|ARCHITECTURE)\.md)$/,
-  /^docs\/([a-z-]+|api\/(README|[a-z-]+))\.md$/,
+  /^docs\/(README|[a-z-]+|api\/(README|[a-z-]+))\.md$/,
   /^docs\/registry\.schema\.json$/,
   /^dist\/(index|opentelemetry)\.(js|js\.map|cjs|d\.ts|d\.cts)$/,
   /^dist\/browser\.(js|js\.map|d\.ts)$/,
