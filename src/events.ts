@@ -182,7 +182,7 @@ export interface FailoverEvents {
     readonly filter: string;
     /**
      * The broker's, or the one it would have given for a filter that it announced not to support and that was not sent;
-     * `null` when SUBSCRIBE itself ended three links.
+     * `null` when SUBSCRIBE itself ended links, so that the filter rests for a minute and more.
      */
     readonly code: number | null;
     /** False: it is forgotten; subscribe again, or otherwise, if it matters. */

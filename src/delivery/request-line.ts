@@ -37,6 +37,11 @@ export class RequestLine<Item extends object> {
     return this.#suspects.has(item);
   }
 
+  /** From now on `item` is sent alone, and the first link that ends over it proves it guilty. */
+  suspect(item: Item): void {
+    this.#suspects.suspect(item);
+  }
+
   /** Sends as soon as it may be. */
   add(sending: Sending<Item>): void {
     this.#queue.push(sending);

@@ -28,17 +28,34 @@ export interface RestorationDeps {
   readonly wanted: Map<string, Wanted>;
   /** Whether a filter must be sent in a packet of its own. */
   readonly isSuspected: (item: Wanted) => boolean;
+  /** Has a filter sent alone, and convicted by the first link that ends over it. */
+  readonly suspect: (item: Wanted) => void;
   /** Puts a packet on the wire. */
   readonly send: (sending: Sending<Wanted>) => void;
 }
 
 /** Milliseconds between attempts on one link. */
 const BACKOFF = { minMs: 500, baseMs: 1_000, maxMs: 60_000 };
+/** Milliseconds that a filter rests which ended three links, and longer each time that it ends one more. */
+const REST = { minMs: 60_000, baseMs: 60_000, maxMs: 900_000 };
+/** Milliseconds that a link has for everything else before a filter that has rested is tried on it. */
+const SETTLE_MS = 1_000;
+
+/** A filter that is suspected to end links. */
+interface Rest {
+  /** How often in a row it was convicted. */
+  readonly times: number;
+  readonly until: number;
+  /** The link that it was tried on since. */
+  tried?: Link;
+}
 
 /**
  * Asks for each filter on every link that lacks it, and again on the same link where the refusal may pass (R72).
  *
  * What was refused stays wanted and missing, so that a resumed session is asked for it too, and for nothing else (R118).
+ * That holds also for what ended links (R92): a broker had accepted it once, and a cluster in trouble may close connections
+ * over any subscription. It rests, and is tried again at the price of one link at most.
  */
 export class Restoration {
   readonly #deps: RestorationDeps;
@@ -47,6 +64,8 @@ export class Restoration {
   #due = new Set<string>();
   #retryTimer: Timer | undefined;
   #attempts = 0;
+  readonly #resting = new Map<string, Rest>();
+  #restTimer: Timer | undefined;
 
   constructor(deps: RestorationDeps) {
     this.#deps = deps;
@@ -61,6 +80,7 @@ export class Restoration {
   settled(filter: string): void {
     this.#missing.delete(filter);
     this.#due.delete(filter);
+    this.#resting.delete(filter);
   }
 
   /**
@@ -76,7 +96,11 @@ export class Restoration {
       this.#missing.clear();
       for (const filter of this.#deps.wanted.keys()) this.#missing.add(filter);
     }
-    return this.#sendings(this.#missing, link);
+    this.#wakeLater();
+    return this.#sendings(
+      [...this.#missing].filter((filter) => !this.#resting.has(filter)),
+      link,
+    );
   }
 
   linkDown(): void {
@@ -84,12 +108,37 @@ export class Restoration {
     this.#due.clear();
     if (this.#retryTimer) this.#deps.clock.clearTimeout(this.#retryTimer);
     this.#retryTimer = undefined;
+    if (this.#restTimer) this.#deps.clock.clearTimeout(this.#restTimer);
+    this.#restTimer = undefined;
   }
 
-  /** Gives a filter up that ended three links, the last one alone on it (R92). */
+  /** Lets a filter rest that ended three links, the last one alone on it (R92). The link is gone. */
   quarantine({ filter }: Wanted, endpoint: string): void {
-    this.#forget(filter);
-    this.#report(filter, null, false, endpoint);
+    const { clock, random } = this.#deps;
+    const times = (this.#resting.get(filter)?.times ?? 0) + 1;
+    this.#resting.set(filter, { times, until: clock.now() + backoffDelay(REST, times, random) });
+    this.#missing.add(filter);
+    this.#report(filter, null, true, endpoint);
+  }
+
+  /** Waits for the first of those that have not been tried on this link. */
+  #wakeLater(): void {
+    const rests = [...this.#resting].filter(([, { tried }]) => tried !== this.#link);
+    const [next] = rests.sort(([, a], [, b]) => a.until - b.until);
+    if (!next) return;
+    const [filter, rest] = next;
+    const { clock, suspect, send, wanted } = this.#deps;
+    const wake = () => {
+      this.#restTimer = undefined;
+      const link = this.#link as Link;
+      rest.tried = link;
+      for (const sending of this.#sendings([filter], link)) {
+        suspect(wanted.get(filter) as Wanted);
+        send(sending);
+      }
+      this.#wakeLater();
+    };
+    this.#restTimer = clock.setTimeout(wake, Math.max(SETTLE_MS, rest.until - clock.now()));
   }
 
   #sendings(filters: Iterable<string>, link: Link): Sending<Wanted>[] {
@@ -129,6 +178,8 @@ export class Restoration {
 
   #judge(filter: string, code: unknown, endpoint: string): void {
     if (!this.#missing.has(filter)) return;
+    // Whatever the answer is: it did not end the link.
+    this.#resting.delete(filter);
     if (!isRefusal(code)) {
       this.settled(filter);
       return;

@@ -91,6 +91,7 @@ export class Subscriptions {
       batchSize: options.batchSize,
       wanted: this.#wanted,
       isSuspected: (item) => this.#line.suspects(item),
+      suspect: (item) => this.#line.suspect(item),
       send: (sending) => this.#line.add(sending),
     });
   }

@@ -71,6 +71,12 @@ export class Suspects<T extends object> {
     return this.#suspects.has(item);
   }
 
+  /** `item` has been guilty before: one more strike proves it again. */
+  suspect(item: T): void {
+    this.#strikes.set(item, SUSPECT);
+    this.#suspects.add(item);
+  }
+
   /** `item` was answered, or its link outlived it: it did no harm. */
   acquit(item: T): void {
     this.#suspects.delete(item);

@@ -511,7 +511,8 @@ describe('a poison request', () => {
     assert.equal(w.subscriptions.cautious, false);
   });
 
-  test('at restoration is one filter of many, and only that is given up', () => {
+  /** A world in which `bad` has just ended its third link. */
+  function convicted() {
     const w = world();
     w.up();
     w.subscribe(['a', 'bad', 'c']);
@@ -527,11 +528,64 @@ describe('a poison request', () => {
     w.answer();
     assert.deepEqual(w.sent(), ['+bad']);
     w.down(CLOSED);
-    assert.deepEqual(w.events.of('subscription-refused'), [
-      { filter: 'bad', code: null, willRetry: false, endpoint: 'node-a' },
-    ]);
     w.up();
     assert.deepEqual(w.sent(), ['+a,c']);
+    w.answer();
+    return w;
+  }
+  const RESTING = { filter: 'bad', code: null, willRetry: true, endpoint: 'node-a' };
+
+  test('at restoration is one filter of many, and only that one rests', async () => {
+    const w = convicted();
+    assert.deepEqual(w.events.of('subscription-refused'), [RESTING]);
+    assert.equal(w.subscriptions.cautious, false);
+    await w.clock.advance(59_000);
+    w.subscribe(['d']);
+    assert.deepEqual(w.sent(), ['+d']);
+  });
+
+  test('that rests is tried again: the broker that closed over it may only have been in trouble', async () => {
+    const w = convicted();
+    await w.clock.advance(90_000);
+    assert.deepEqual(w.sent(), ['+bad']);
+    w.answer();
+    w.down();
+    w.up();
+    assert.deepEqual(w.sent(), ['+a,bad,c']);
+  });
+
+  test('that rests ends one link at most when it is tried, and rests longer each time', async () => {
+    const w = convicted();
+    await w.clock.advance(90_000);
+    assert.deepEqual(w.sent(), ['+bad']);
+    assert.equal(w.down(CLOSED), true);
+    w.up();
+    assert.deepEqual(w.sent(), ['+a,c']);
+    w.answer();
+    await w.clock.advance(119_000);
+    assert.deepEqual([w.sent(), w.subscriptions.cautious], [[], false]);
+    await w.clock.advance(1_000);
+    assert.deepEqual(w.sent(), ['+bad']);
+    assert.deepEqual(w.events.of('subscription-refused'), [RESTING, RESTING]);
+  });
+
+  test('that rests is tried on the next link when the one that it was tried on ended for another reason', async () => {
+    const w = convicted();
+    await w.clock.advance(90_000);
+    w.down();
+    w.up();
+    assert.deepEqual(w.sent(), ['+bad', '+a,c']);
+    w.answer();
+    await w.clock.advance(1_000);
+    assert.deepEqual(w.sent(), ['+bad']);
+  });
+
+  test('that rests is forgotten when nobody wants it any more', async () => {
+    const w = convicted();
+    w.unsubscribe('bad');
+    w.answer();
+    await w.clock.advance(1_000_000);
+    assert.deepEqual([w.sent(), w.clock.pending], [['-bad'], 0]);
   });
 
   test('is none that the link outlives for two seconds: the next one follows', async () => {
