@@ -14,6 +14,10 @@ const PACKAGES = {
     haproxy: 'haproxy',
     nginx: 'nginx',
     etcd: 'etcd-server',
+    'redis-server': 'redis-server',
+    'nats-server': 'nats-server',
+    rabbitmqctl: 'rabbitmq-server',
+    ejabberdctl: 'ejabberd',
   },
   browser: { chromium: 'chromium' },
 };

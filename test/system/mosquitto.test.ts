@@ -1,11 +1,12 @@
 // The client against real mosquitto processes: what a broker of another make does when it dies, stops and returns.
-// World: three independent mosquitto 2 nodes, TCP and WebSocket. Real: everything. Fake: nothing.
+// World: three independent mosquitto 2 nodes, TCP, TLS and WebSocket. Real: everything. Fake: nothing.
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { after, before, describe, it } from 'node:test';
 import mqtt from 'mqtt';
-import { connectAsync, type FailoverEvents, type FailoverOptions } from '../../src/index.js';
+import { connect, connectAsync, type FailoverEvents, type FailoverOptions } from '../../src/index.js';
 import { once, until } from '../support/events.js';
-import { type Mosquitto, mosquittos } from '../support/mosquitto.js';
+import { type Mosquitto, mosquittos, secureMosquittos } from '../support/mosquitto.js';
+import { type CertificateAuthority, certificateAuthority } from '../support/tls.js';
 import { brokerOf, watch } from './world.js';
 
 const VARIANTS: readonly { name: string; url: (broker: Mosquitto) => string; options: FailoverOptions }[] = [
@@ -114,6 +115,62 @@ describe('three mosquitto nodes', () => {
       await Promise.all(published);
       await until(() => watcher.seen.flat().length > 0 || client.connected, { what: 'the connection' });
       assert.equal(client.status().outbox.messages, 0);
+    } finally {
+      await client.endAsync();
+    }
+  });
+});
+
+describe('three mosquitto nodes with a certificate for each', () => {
+  const ADDRESSES = ['127.0.0.1', '127.0.0.2', '127.0.0.3'];
+  let authority: CertificateAuthority;
+  before(async () => {
+    authority = await certificateAuthority();
+  });
+  after(() => authority[Symbol.asyncDispose]());
+
+  for (const [name, url] of [
+    ['TLS', ({ tlsUrl }: Mosquitto) => tlsUrl],
+    ['secure WebSocket', ({ wssUrl }: Mosquitto) => wssUrl],
+  ] as const) {
+    it(`loses nothing at QoS 1 when its node is killed: MQTT 5 over ${name}`, async () => {
+      await using brokers = await secureMosquittos(authority, ADDRESSES);
+      await using watcher = await watch(brokers);
+      const endpoints = brokers.map((broker, n) => ({ url: url(broker), id: `n${n}` }));
+      const client = await connectAsync(endpoints, {
+        clientId: 'device-7',
+        protocolVersion: 5,
+        ca: authority.ca,
+        wsOptions: { ca: authority.ca },
+      });
+      try {
+        const sent = Array.from({ length: 100 }, (_, n) => `${n}`);
+        const publish = (payload: string) => client.publishAsync('readings/a', payload, { qos: 1 });
+        const published = sent.slice(0, 50).map(publish);
+        const moved = once<[FailoverEvents['failover']]>(client, 'failover');
+        const home = endpoints.findIndex(({ id }) => id === client.status().current);
+        await brokers[home]?.kill();
+        published.push(...sent.slice(50).map(publish));
+        assert.equal((await moved)[0].from, `n${home}`);
+        await Promise.all(published);
+        await until(() => watcher.missing(sent).length === 0, { what: () => `${watcher.missing(sent)}` });
+      } finally {
+        await client.endAsync();
+      }
+    });
+  }
+
+  it('is not served by the one that shows the certificate of another, and says so', async () => {
+    await using brokers = await secureMosquittos(authority, ['127.0.0.2', '127.0.0.2']);
+    const client = connect(
+      brokers.map(({ tlsUrl: url }, n) => ({ url, id: `n${n}` })),
+      { clientId: 'device-7', selection: 'ordered', ca: authority.ca },
+    );
+    try {
+      const [security] = await once<[FailoverEvents['security']]>(client, 'security');
+      assert.deepEqual([security.endpoint, security.code], ['n0', 'ERR_TLS_CERT_ALTNAME_INVALID']);
+      await until(() => client.connected);
+      assert.equal(client.status().current, 'n1');
     } finally {
       await client.endAsync();
     }

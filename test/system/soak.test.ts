@@ -157,7 +157,7 @@ describe('a minute of faults', () => {
             .join('\n'),
       });
 
-      const taken = await Promise.all(nodes.map((node) => node.takenTopics()));
+      const taken = nodes.map((node) => node.takenTopics());
       const acknowledged = devices.flatMap((device) => device.acknowledged);
       const missing = acknowledged.filter((topic) => !taken.some((topics) => topics.has(topic)));
       const moves = failovers.reduce((sum, each) => sum + each.length, 0);

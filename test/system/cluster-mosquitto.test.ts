@@ -1,0 +1,21 @@
+// Three mosquitto nodes with a bridge between them: messages go from node to node, sessions stay.
+import { clusterContract } from '../contract/cluster.js';
+import { mosquittoCluster } from '../support/mosquitto-cluster.js';
+
+const ALONE = 'each node keeps sessions of its own, in memory';
+
+clusterContract({
+  name: 'three mosquitto nodes with a bridge',
+  start: () => mosquittoCluster(3),
+  traits: {
+    versions: [5, 4],
+    retained: 'everywhere',
+    sessions: { is: 'stay', because: ALONE },
+    sessionsOfDeadNodes: { is: 'are lost', because: ALONE },
+    sharedSubscriptions: { is: 'one member at each node', because: 'nodes know only their own members' },
+    acknowledged: { is: 'may die with the node', because: 'PUBACK does not wait for the bridge' },
+    whileOneHangs: 'others serve',
+    others: 'are left in peace',
+    lastNode: 'serves',
+  },
+});
