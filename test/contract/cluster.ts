@@ -53,6 +53,8 @@ export interface ClusterTraits {
   readonly tellsApartMs?: Because<number>;
   /** What the last node does without the others. */
   readonly lastNode: 'serves' | Because<'refuses' | 'is silent'>;
+  /** Whether all serve again soon when two of three nodes have been killed and are started. */
+  readonly returns: 'soon' | Because<'after minutes'>;
 }
 
 export interface ClusterUnderTest {
@@ -534,7 +536,9 @@ export function clusterContract({
       }
     });
 
-    it(`the last of its nodes ${text(traits.lastNode)}; in the end nothing is lost`, async (t) => {
+    const returns = value(traits.returns) === 'soon';
+    const outcome = returns ? 'in the end nothing is lost' : 'nobody gives up';
+    it(`the last of its nodes ${text(traits.lastNode)}, and comes back ${text(traits.returns)}: ${outcome}`, async (t) => {
       try {
         await using story = await fleet([0]);
         const { devices } = story;
@@ -553,13 +557,34 @@ export function clusterContract({
           const isThere = await accepts(Number(new URL(node(0).url).port));
           assert.equal(isThere, value(traits.lastNode) === 'is silent');
         }
-        await heal();
-        await happyEnd(story, t, (by) => value(traits.acknowledged) !== 'kept' && by !== 'n1');
+        if (returns) {
+          await heal();
+          await happyEnd(story, t, (by) => value(traits.acknowledged) !== 'kept' && by !== 'n1');
+        } else await patience(devices);
       } finally {
-        await heal();
+        if (returns) await heal();
       }
     });
   });
+}
+
+/** Nobody serves: publishes wait, until the application ends the client; then it hears of each. */
+async function patience(devices: readonly Device[]): Promise<void> {
+  const goals = devices.map(({ published }) => published + SOME);
+  await until(() => devices.every(({ published }, n) => published >= (goals[n] as number)), {
+    what: 'more readings',
+  });
+  assert.deepEqual(
+    devices.flatMap(({ rejected }) => rejected),
+    [],
+  );
+  const waiting = devices.map(({ unsettled }) => unsettled);
+  assert.ok(waiting.every((count) => count >= SOME));
+  await Promise.all(devices.map((device) => device.end()));
+  assert.deepEqual(
+    devices.map(({ rejected, unsettled }) => [rejected.length, unsettled]),
+    waiting.map((count) => [count, 0]),
+  );
 }
 
 let made = 0;

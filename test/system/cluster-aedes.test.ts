@@ -16,5 +16,6 @@ clusterContract({
     whileOneHangs: 'others serve',
     others: 'are left in peace',
     lastNode: 'serves',
+    returns: 'soon',
   },
 });

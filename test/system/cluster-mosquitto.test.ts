@@ -17,5 +17,6 @@ clusterContract({
     whileOneHangs: 'others serve',
     others: 'are left in peace',
     lastNode: 'serves',
+    returns: 'soon',
   },
 });

@@ -19,6 +19,10 @@ clusterContract({
     },
     others: 'are left in peace',
     lastNode: { is: 'refuses', because: 'pause_minority closes the listeners of a minority' },
+    returns: {
+      is: 'after minutes',
+      because: 'nodes that start together may wait for each other, measured: from 20 s to more than 90',
+    },
   },
   fleet: {
     is: 'persistent',
