@@ -16,7 +16,7 @@ export function registerDiscovery(
   brokers: ParsedBrokers,
   platform: Platform,
 ): void {
-  const { topic, maxEndpoints } = options.discovery;
+  const { topic, maxEndpoints, allowedHosts } = options.discovery;
   const given = brokers.kind === 'static' ? setOf(brokers) : undefined;
   const source: Resolver | undefined = given && { resolve: () => Promise.resolve(given) };
   register(tokens.resolver, (c) => {
@@ -25,8 +25,9 @@ export function registerDiscovery(
   });
   register(own.watcher, (c) => {
     const events = c.resolve(own.events);
-    const isFixed =
-      c.resolve(tokens.resolver) === source && topic === undefined && maxEndpoints === undefined;
+    // A broker may send us to one of the allowed hosts: who judges that is loaded.
+    const isOpen = [topic, maxEndpoints, allowedHosts].some((option) => option !== undefined);
+    const isFixed = !isOpen && c.resolve(tokens.resolver) === source;
     if (given && isFixed) return new FixedList(given, c.resolve(tokens.clock), events);
     return new LateList(
       async () => (await loadDiscovery()).discoveryOf(c, options, brokers, platform),

@@ -6,7 +6,7 @@ import type { Clock } from '../platform/ports.js';
 import type { DialPermit, DiscoveryStatus, EndpointList } from './endpoint-list.js';
 import type { EndpointSet } from './resolver.js';
 
-/** The list of a client that discovers nothing. */
+/** The list of a client that discovers nothing, and lets nothing else be dialed. */
 export class FixedList implements EndpointList, DialPermit {
   readonly #set: EndpointSet;
   readonly #clock: Clock;
@@ -65,9 +65,13 @@ export class FixedList implements EndpointList, DialPermit {
     return { source: this.current?.source ?? null, revision: null, updatedAt: this.#updatedAt, error: null };
   }
 
-  refusal(_endpoint: Endpoint): undefined {}
+  /** What is not in the list was named by a broker (R94); only `discovery.allowedHosts` could permit it. */
+  refusal({ origin, host }: Endpoint): string | undefined {
+    if (origin === 'static') return undefined;
+    return `${host} is named by a broker alone (discovery.allowedHosts can permit it)`;
+  }
 
-  admitted<A>(_endpoint: Endpoint, addresses: readonly A[]): readonly A[] {
-    return addresses;
+  admitted<A>({ origin }: Endpoint, addresses: readonly A[]): readonly A[] {
+    return origin === 'static' ? addresses : [];
   }
 }

@@ -48,6 +48,20 @@ describe('a fixed list', () => {
   });
 });
 
+describe('a fixed list', () => {
+  test('permits what the user wrote down, and no host that a broker names', () => {
+    const set = setOf();
+    const list = new FixedList(set, new VirtualClock(), new Recorder());
+    const [own] = set.endpoints;
+    assert.ok(own);
+    const guest = { ...own, host: 'evil.test', origin: 'redirect' } as const;
+    const addresses = [{ address: '192.0.2.1' }];
+    assert.deepEqual([list.refusal(own), list.admitted(own, addresses)], [undefined, addresses]);
+    assert.match(list.refusal(guest) ?? '', /^evil\.test is named by a broker alone/);
+    assert.deepEqual(list.admitted(guest, addresses), []);
+  });
+});
+
 describe('a late list', () => {
   function world() {
     const events = new Recorder();
