@@ -194,4 +194,26 @@ describe('a page', { timeout: 120_000 }, () => {
     assert.match(message, /^ERR_OPTION .*`brokers` must be wss: URLs.*https.*"ws:\/\/a\.example/);
     assert.deepEqual(opened.errors, []);
   });
+
+  it('that comes out of the back-forward cache is connected again, after one CONNECT', async () => {
+    await using broker = await aedesBroker();
+    await using opened = await browserPage({ backForwardCache: true });
+    const { page } = opened;
+    await connectIn(page, [broker.wsUrl, broker.wsUrl.replace('127.0.0.1', 'localhost')], {
+      clientId: 'back',
+    });
+    await page.evaluate(() => {
+      addEventListener('pageshow', (event) => window.states.push(`restored ${event.persisted}`));
+    });
+    await page.goto(page.url().replace('127.0.0.1', 'localhost'));
+    // A page that is restored does not load.
+    await page.goBack({ waitUntil: 'commit' });
+    await page.evaluate(() => window.client.publishAsync('readings', 'back', { qos: 1 }));
+    const states = await page.evaluate(() => window.states);
+    assert.deepEqual(states.slice(0, 4), ['discovering', 'connecting', 'connected', 'restored true']);
+    assert.equal(states.at(-1), 'connected');
+    assert.deepEqual(broker.sessions, ['back', 'back']);
+    await page.evaluate(() => window.client.endAsync(true));
+    assert.deepEqual(opened.errors, []);
+  });
 });
