@@ -44,18 +44,19 @@ export function discoveryOf(
   const overlaid = topic === undefined ? undefined : overlay(c, topic);
   const source = overlaid?.overlay ?? c.resolve(tokens.resolver);
   const isFixed = brokers.kind === 'static';
+  const permit = authorisationOf(brokers, options, platform);
   const list = new Watcher({
     resolver: maxEndpoints === undefined ? source : capped(source, maxEndpoints, () => mqtt.clientId ?? ''),
     clock,
     random: c.resolve(tokens.random),
     events,
+    refusal: (endpoint) => permit.refusal(endpoint),
     refreshMs: isFixed ? undefined : refreshMs,
     lastKnownGood:
       lastKnownGood === undefined || (isFixed && topic === undefined)
         ? undefined
         : new LastKnownGood(platform.openTextStore(lastKnownGood), sourceKey(brokers, topic), clock),
   });
-  const permit = authorisationOf(brokers, options, platform);
   const report = new RefusalReport((endpoint) => permit.refusal(endpoint), events);
   list.onChange(() => report.listChanged(list.current?.endpoints ?? []));
   return { list, permit, topic: overlaid?.listener };

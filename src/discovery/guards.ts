@@ -1,4 +1,5 @@
 /** Answers of a source that came in good order and still must not be believed at once (R46–R48). Pure. */
+import type { Endpoint } from '../endpoint.js';
 import type { EndpointSet } from './resolver.js';
 
 /** Replicas of a registry may lag by this much without a word (R48). */
@@ -20,6 +21,23 @@ export function isAccidentallyEmpty({ endpoints, empty }: EndpointSet): boolean 
 export function isOutdated(current: EndpointSet | undefined, answer: EndpointSet): boolean {
   if (current?.generatedAt === undefined || answer.generatedAt === undefined) return false;
   return answer.generatedAt < current.generatedAt - MAX_LAG_MS;
+}
+
+/** Says why an endpoint must not be dialed, if so; see `Authorisation.refusal`. */
+export type RefusalOf = (endpoint: Endpoint) => string | undefined;
+
+/**
+ * Why none of the answer may be dialed, where something in use may: a list that is forged, or of another cluster, is no
+ * reason to forget the good one (R171). `undefined` for every other answer.
+ */
+export function refusalOfAll(
+  current: EndpointSet | undefined,
+  { endpoints }: EndpointSet,
+  refusal: RefusalOf,
+): string | undefined {
+  if (!current?.endpoints.some((endpoint) => refusal(endpoint) === undefined)) return undefined;
+  const reasons = endpoints.map(refusal);
+  return reasons.includes(undefined) ? undefined : reasons[0];
 }
 
 /** The answer removes or downs more than half of four or more nodes: more likely a sick registry than a sick cluster (R47). */

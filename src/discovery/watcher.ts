@@ -3,7 +3,14 @@ import { FailoverError, messageOf, redactUrls } from '../errors.js';
 import type { EventSink } from '../events.js';
 import type { Clock, Random, Timer } from '../platform/ports.js';
 import type { DiscoveryStatus, EndpointList } from './endpoint-list.js';
-import { CONFIRM_AFTER_MS, isAccidentallyEmpty, isOutdated, losesMost } from './guards.js';
+import {
+  CONFIRM_AFTER_MS,
+  isAccidentallyEmpty,
+  isOutdated,
+  losesMost,
+  type RefusalOf,
+  refusalOfAll,
+} from './guards.js';
 import type { LastKnownGood } from './last-known-good.js';
 import { hasSameEndpoints, merge } from './merge.js';
 import { type LastAnswer, nextRefreshMs, type RetryHint, retryAfterOf } from './refresh.js';
@@ -18,6 +25,8 @@ export interface WatcherDeps {
   readonly refreshMs: number | undefined;
   /** Gives the first list while the source has not answered, and keeps its answers (R66). */
   readonly lastKnownGood?: Pick<LastKnownGood, 'load' | 'save'> | undefined;
+  /** Left out: every endpoint may be dialed. */
+  readonly refusal?: RefusalOf | undefined;
 }
 
 /** Polls of a fleet must not fall into step: each wait is drawn from ±10 % (grpc#12295). */
@@ -177,7 +186,9 @@ export class Watcher implements EndpointList {
 
   /** Applies an answer that may be believed; throws for one that may not. */
   #accept(answer: EndpointSet): EndpointSet {
-    const { clock } = this.#deps;
+    const { clock, refusal = () => undefined } = this.#deps;
+    const refused = refusalOfAll(this.#set, answer, refusal);
+    if (refused) throw new Error(`the list has no endpoint that may be dialed: ${refused}`);
     if (isAccidentallyEmpty(answer)) throw new Error('the list has no endpoints');
     if (isOutdated(this.#set, answer)) throw new Error('the list is older than the one in use');
     if (losesMost(this.#set, answer)) {

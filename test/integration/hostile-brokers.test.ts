@@ -144,6 +144,12 @@ describe('a connection over which the broker sends', { concurrency: 4 }, () => {
     'a DISCONNECT that is malformed': (connection) => connection.sendRaw(Uint8Array.of(0xe1, 0x00)),
     'a PUBLISH with QoS 3': (connection) =>
       connection.sendRaw(Uint8Array.of(0x36, 0x05, 0x00, 0x01, 0x74, 0x00, 0x01)),
+    'a DISCONNECT with a reason string of 64 KiB': (connection) =>
+      connection.send({
+        cmd: 'disconnect',
+        reasonCode: 0x8b,
+        properties: { reasonString: KIB_64 },
+      } as Packet),
     'a PUBREL without a packet id': (connection) => connection.sendRaw(Uint8Array.of(0x62, 0x00)),
     'a PUBLISH with QoS 2 and packet id 0': (connection) =>
       connection.sendRaw(Uint8Array.of(0x34, 0x06, 0x00, 0x01, 0x74, 0x00, 0x00, 0x00)),
@@ -183,6 +189,7 @@ describe('a connection over which the broker sends', { concurrency: 4 }, () => {
       const [failover] = await moved;
       assert.deepEqual([failover.from, failover.to, errors], ['first', 'second', []]);
       assert.match(failover.reason, /first/);
+      assert.ok(failover.reason.length < 300, `a reason of ${failover.reason.length} characters`);
     });
   }
 });

@@ -109,13 +109,19 @@ describe('a client of a registry', () => {
     await using registry = await RegistryServer.open(documentOf(brokers));
     await using made = client(registry.url, { discovery: { registry: { pollMs: 1_000 } } });
     await once(made, 'connect');
-    for (const body of ['{"schema":"mqtt-nodes/2","nodes":[]}', '[]', '{']) {
+    const node = (id: string) => JSON.stringify({ id, urls: ['mqtt://h.evil.test:1'] });
+    const foreign = `{"schema":"mqtt-nodes/1","nodes":[${node('a')}]}`;
+    const tooMany = `{"schema":"mqtt-nodes/1","nodes":[${Array(1_001).fill('{}').join()}]}`;
+    const million = `{"schema":"mqtt-nodes/1","nodes":[${Array(1_000_000).fill('{}').join()}]}`;
+    const bad = ['{"schema":"mqtt-nodes/2","nodes":[]}', '[]', '{', foreign, tooMany, million];
+    for (const body of bad) {
       const failed = once<[FailoverEvents['discovery-error']]>(made, 'discovery-error', 15_000);
       registry.handler = (_, response) => {
         response.writeHead(200, { 'content-type': 'application/json' }).end(body);
       };
       const [{ error }] = await failed;
       assert.equal(error.code, 'ERR_DISCOVERY');
+      assert.ok(error.message.length < 1_000);
       assert.equal(made.status().state, 'connected');
       assert.equal(made.status().endpoints.length, 1);
       registry.handler = undefined;

@@ -1,7 +1,7 @@
 /** The watcher's second look at answers, its pace, and lists that are pushed. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { losesMost } from '../../../src/discovery/guards.js';
+import { losesMost, type RefusalOf } from '../../../src/discovery/guards.js';
 import { nextRefreshMs } from '../../../src/discovery/refresh.js';
 import type { EndpointSet, Resolver } from '../../../src/discovery/resolver.js';
 import { Watcher } from '../../../src/discovery/watcher.js';
@@ -22,7 +22,7 @@ function set(text: string, fields: Partial<EndpointSet> = {}): EndpointSet {
 }
 
 /** A watcher over a source that answers as `answer` stands. */
-function world(first: EndpointSet, random = 0.5) {
+function world(first: EndpointSet, random = 0.5, refusal?: RefusalOf) {
   const clock = new VirtualClock();
   const events = new Recorder();
   let push: ((set: EndpointSet) => void) | undefined;
@@ -44,7 +44,14 @@ function world(first: EndpointSet, random = 0.5) {
       [push, pushFailed, source.watched] = [onChange, onFailure, signal];
     },
   };
-  const watcher = new Watcher({ resolver, clock, random: fixedRandom(random), events, refreshMs: 30_000 });
+  const watcher = new Watcher({
+    resolver,
+    clock,
+    random: fixedRandom(random),
+    events,
+    refreshMs: 30_000,
+    refusal,
+  });
   const ids = () => watcher.current?.endpoints.map(({ id }) => id).join('');
   const errors = () => events.of('discovery-error').map(({ error }) => error.message);
   return {
@@ -105,6 +112,22 @@ describe('a great loss (R47)', () => {
     await watcher.refresh();
     assert.equal(ids(), 'abcd');
   });
+});
+
+test('a list of which nothing may be dialed does not take the place of a good one (R171)', async () => {
+  const evil = (id: string) => endpoint(id, { authority: `${id}.evil` });
+  const refusal: RefusalOf = ({ host }) => (host.endsWith('.evil') ? `${host} is not ours` : undefined);
+  const w = world(set('a b'), 0.5, refusal);
+  await w.watcher.refresh();
+  w.source.answer = { ...set(''), endpoints: [evil('a'), evil('b')] };
+  await w.watcher.refresh().catch(() => {});
+  w.push({ ...set(''), endpoints: [evil('b')] });
+  assert.deepEqual([w.ids(), w.watcher.current?.endpoints[0]?.host], ['ab', 'a.test']);
+  assert.match(w.errors().join(), /no endpoint that may be dialed: a.evil is not ours/);
+  w.source.answer = { ...set('b'), endpoints: [...set('b').endpoints, evil('x')] };
+  await w.watcher.refresh();
+  assert.equal(w.ids(), 'bx');
+  w.watcher.stop();
 });
 
 test('a list that is empty on purpose is applied, another is a failure (R46)', async () => {
