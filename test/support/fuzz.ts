@@ -16,7 +16,7 @@ const SEED = process.env.FUZZ_SEED === undefined ? undefined : Number(process.en
 const USUAL_ROUNDS = 1_000;
 /** By hand only: a machine that is busy elsewhere must not fail `npm test`. */
 const MEASURED = ROUNDS !== undefined;
-const SLOWEST_MS = 50;
+const SLOWEST_MS = 100;
 const GROWN_MIB = 16;
 /** Share of rounds that must be taken, and that must be refused, for the damage to test anything. */
 const EITHER = 0.01;
@@ -28,7 +28,7 @@ export type Verdict = 'taken' | 'refused';
 export interface FuzzOptions {
   /** One round costs as much as so many of the cheapest. @defaultValue 1 */
   readonly cost?: number;
-  /** Milliseconds that a round may take when it is measured. @defaultValue 50 */
+  /** Milliseconds that a round may take when it is measured. @defaultValue 100 */
   readonly slowestMs?: number;
   /** The parser takes everything, and only how is in question. @defaultValue false */
   readonly refusesNothing?: boolean;

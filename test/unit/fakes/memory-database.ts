@@ -10,13 +10,22 @@ import type {
 export class MemoryDatabase implements Database {
   status = 'open';
   /** What is on the disk, by section and key. */
-  readonly sections = new Map<string, Map<string, Uint8Array>>();
+  readonly sections: Map<string, Map<string, Uint8Array>>;
   /** Every batch that was committed. */
   readonly batches: { readonly operations: readonly DatabaseOperation[]; readonly sync: boolean }[] = [];
   /** Thrown by everything that writes. */
   writeError: Error | undefined;
   /** Thrown by everything that reads messages. */
   readError: Error | undefined;
+
+  constructor(sections: Map<string, Map<string, Uint8Array>> = new Map()) {
+    this.sections = sections;
+  }
+
+  /** The same disk, as another process finds it. */
+  reopened(): MemoryDatabase {
+    return new MemoryDatabase(this.sections);
+  }
 
   async open(): Promise<void> {}
   async close(): Promise<void> {}

@@ -6,6 +6,7 @@
  */
 import { EventEmitter } from 'node:events';
 import { generate, type Packet, parser } from 'mqtt-packet';
+import type { Endpoint } from '../../../src/endpoint.js';
 import type {
   Clock,
   DialTarget,
@@ -43,6 +44,10 @@ export class MemoryNetwork implements Network {
   dials = 0;
   /** Told of each CONNECT before it is answered. */
   onConnect: (transport: MemoryTransport) => void = () => {};
+  /** Told of each dial before it is answered. */
+  onDial: (endpoint: Endpoint) => void = () => {};
+  /** Takes the place of what a node does with packets, for those that remember sessions. */
+  serve: ((transport: MemoryTransport, packet: Packet) => void) | undefined;
   /** Payloads that a broker took, in the order of arrival. */
   readonly taken: string[] = [];
   readonly #clock: Clock;
@@ -70,6 +75,7 @@ export class MemoryNetwork implements Network {
 
   open({ endpoint }: DialTarget, signal: AbortSignal): Promise<Transport> {
     const { dial } = this.conduct(endpoint.id);
+    this.onDial(endpoint);
     this.dials += 1;
     this.dialing += 1;
     return new Promise<Transport>((resolve, reject) => {
@@ -157,11 +163,19 @@ export class MemoryTransport extends EventEmitter implements Transport {
     queueMicrotask(() => this.emit('close'));
   }
 
+  get protocolVersion(): number {
+    return this.#protocolVersion;
+  }
+
   #received(packet: Packet): void {
     if (packet.cmd === 'connect') {
       this.connected = true;
       this.#protocolVersion = packet.protocolVersion ?? 4;
       this.#network.onConnect(this);
+    }
+    if (this.#network.serve) {
+      this.#network.serve(this, packet);
+      return;
     }
     const { lives, connect, properties = {} } = this.#network.conduct(this.id);
     if (packet.cmd === 'connect') {
@@ -191,7 +205,8 @@ export class MemoryTransport extends EventEmitter implements Transport {
   }
 }
 
-function answerTo(packet: Packet): Packet | undefined {
+/** What a broker that remembers nothing answers. */
+export function answerTo(packet: Packet): Packet | undefined {
   const { messageId = 0 } = packet;
   switch (packet.cmd) {
     case 'publish':

@@ -4,6 +4,7 @@ import type { Clock, Timer } from '../../../src/platform/ports.js';
 export class OwnedClock implements Clock {
   readonly #clock: Clock;
   readonly #armed = new Set<Timer>();
+  #isDead = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -12,6 +13,10 @@ export class OwnedClock implements Clock {
   /** Timers of this owner that are armed. */
   get pending(): number {
     return this.#armed.size;
+  }
+
+  get isDead(): boolean {
+    return this.#isDead;
   }
 
   now(): number {
@@ -23,10 +28,13 @@ export class OwnedClock implements Clock {
   }
 
   soon(callback: () => void): void {
-    this.#clock.soon(callback);
+    this.#clock.soon(() => {
+      if (!this.#isDead) callback();
+    });
   }
 
   setTimeout(callback: () => void, ms: number): Timer {
+    if (this.#isDead) return {};
     const timer = this.#clock.setTimeout(() => {
       this.#armed.delete(timer);
       callback();
@@ -38,6 +46,12 @@ export class OwnedClock implements Clock {
   clearTimeout(timer: Timer): void {
     this.#armed.delete(timer);
     this.#clock.clearTimeout(timer);
+  }
+
+  /** The owner's process is gone, as by kill -9: nothing fires any more, and nothing can be armed. */
+  kill(): void {
+    this.#isDead = true;
+    for (const timer of [...this.#armed]) this.clearTimeout(timer);
   }
 
   /** MQTT.js's option `timerVariant`: its intervals on this clock. They count as one timer each. */
