@@ -18,7 +18,7 @@ const below = (folders, higher) => ({
   to: { path: `^src/(${higher.join('|')})(/|\\.ts$)`, dependencyTypesNot: ['type-only'] },
 });
 
-const TOP = ['index', 'browser', 'connect', 'client', 'di', 'cli'];
+const TOP = ['index', 'browser', 'connect', 'client', 'di', 'simulator', 'cli'];
 
 export default {
   forbidden: [
@@ -58,6 +58,23 @@ export default {
       severity: 'error',
       from: { path: '^src/opentelemetry/' },
       to: { path: '^src/(?!opentelemetry/|platform/monotonic)', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'simulator-is-a-tool',
+      comment: 'The simulator drives the library; no application that imports the library loads it.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/(simulator|cli)/' },
+      to: { path: '^src/simulator/' },
+    },
+    {
+      name: 'simulator-needs-no-mqtt',
+      comment: 'The simulator has MQTT and the network of its own; the container would be its greatest cost.',
+      severity: 'error',
+      from: { path: '^src/simulator/' },
+      to: {
+        path: '^(src/(di|delivery|tabs)/|node_modules/(mqtt|tsyringe|p-queue|ws)/)',
+        dependencyTypesNot: ['type-only'],
+      },
     },
     only('platform/', ['ws'], 'Only src/platform opens sockets.'),
     only('discovery/dns/decode\\.ts', ['dns-packet'], 'Loaded lazily, in one place.'),

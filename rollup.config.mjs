@@ -94,6 +94,7 @@ const script = {
   },
 };
 
+const SIMULATOR = './src/simulator/index.ts';
 const OPENTELEMETRY = './src/opentelemetry/opentelemetry.ts';
 const PUBLIC_NAMES = /\/public(\.[jt]s)?$/;
 
@@ -115,11 +116,13 @@ export default function config() {
   rmSync('dist', { recursive: true, force: true });
   return [
     esm('index', [commonJsEntry('index')]),
+    esm('simulator', [commonJsEntry('simulator')], SIMULATOR),
     esm('browser'),
     esm('opentelemetry', [commonJsEntry('opentelemetry')], OPENTELEMETRY),
     esm('cli', [executable('cli')], './src/cli/main.ts', '#!/usr/bin/env node'),
     script,
     types('index', ['d.ts', 'd.cts']),
+    types('simulator', ['d.ts', 'd.cts'], { file: SIMULATOR }),
     types('browser', ['d.ts']),
     types('opentelemetry', ['d.ts', 'd.cts'], { file: OPENTELEMETRY, isBeside: true }),
   ];

@@ -14,6 +14,7 @@ import { memory } from './scenarios/memory.js';
 import { publishCost } from './scenarios/publish-cost.js';
 import { resume } from './scenarios/resume.js';
 import { rollingRestart } from './scenarios/rolling-restart.js';
+import { simulator } from './scenarios/simulator.js';
 import { storm } from './scenarios/storm.js';
 import type { Scenario } from './support/scenario.js';
 
@@ -41,5 +42,6 @@ export const SCENARIOS: readonly Scenario[] = [
   registryParse,
   outbox,
   outage,
+  simulator,
   crashFloor,
 ];

@@ -19,6 +19,10 @@ const BUNDLE = [
   'opentelemetry.js',
   'opentelemetry.d.ts',
   'mqtt-failover.min.js',
+  'simulator.js',
+  'simulator.cjs',
+  'simulator.d.ts',
+  'simulator.d.cts',
 ];
 
 /** Installs what is missing or outdated, and builds when asked to. Throws if either fails. */

@@ -41,14 +41,13 @@ import type { MqttCore } from './mqtt/mqtt-core.js';
 import { clearReconnect, writePacket } from './mqtt/mqttjs-internals.js';
 import { logEvent, redactingLog, redactPacket } from './mqtt/redact.js';
 import { PlainStatus } from './plain-status.js';
+import { DEFAULT_KEEPALIVE } from './session/liveness.js';
 import type { ClientStatus, Explanation } from './status.js';
 
 const { MqttClient } = mqtt;
 
 /** Largest delay of a timer. MQTT.js's own reconnect and CONNACK timers get it, so that they never fire. */
 const NEVER_MS = 2_147_483_647;
-/** Seconds. MQTT.js's 60 notice a dead idle link after 90 s (D8). */
-const DEFAULT_KEEPALIVE = 30;
 
 /** Events of a client: MQTT.js's and ours. */
 export type FailoverEventCallbacks = Omit<MqttClientEventCallbacks, 'message'> & {

@@ -1,4 +1,6 @@
 /** The table of commands: what can be typed, and what the help says of it. */
+
+import { SCENARIO_NAMES } from '../simulator/scenarios.js';
 import type { Command } from './command.js';
 import { DISCOVERY_OPTIONS, SESSION_OPTIONS } from './discovery.js';
 
@@ -50,6 +52,47 @@ export const COMMANDS: readonly Command[] = [
     },
     example: 'plan --from a=mqtt://a,b=mqtt://b --to a=mqtt://a,b=mqtt://b,c=mqtt://c --ids 100000',
     load: async () => (await import('./plan/plan.js')).plan,
+  },
+  {
+    name: 'simulate',
+    operands: ['<scenario>'],
+    summary: 'what a fleet does to a cluster when something happens: storms, recovery, placement',
+    details: [
+      `A scenario is one of ${SCENARIO_NAMES.join(', ')}. The clients are the library itself, each a device of its own; brokers, network and time are modelled. The same seed gives the same run.`,
+      'docs/simulator.md defines every figure. A hundred thousand clients take a minute and more, and up to 2 GB of memory.',
+      'Exit code 1: a client was not back at the end, or moved needlessly.',
+    ],
+    options: {
+      clients: { type: 'string', value: '<n>', help: 'clients of the fleet; 1000 unless given' },
+      endpoints: {
+        type: 'string',
+        value: '<n>',
+        help: 'broker nodes; 5 unless given (scale-out 10, zone-loss 6)',
+      },
+      seed: { type: 'string', value: '<n>', help: 'of all chance; 1 unless given' },
+      'spread-ms': {
+        type: 'string',
+        value: '<ms>',
+        help: 'how wide the list asks the fleet to spread after a loss',
+      },
+      policy: {
+        type: 'string',
+        value: '<ours|list-walker|full-jitter>',
+        help: 'whose clients: ours, those of MQTT.js with servers, or backoff with full jitter at random servers',
+      },
+      handshakes: {
+        type: 'string',
+        value: '<n>',
+        help: 'CONNECTs that a node answers in a second; 5000 unless given',
+      },
+      svg: {
+        type: 'string',
+        value: '<file>',
+        help: 'also write charts of the CONNECT rate and of placement',
+      },
+    },
+    example: 'simulate node-dies --clients 10000 --endpoints 5 --seed 1 --spread-ms 10000',
+    load: async () => (await import('./simulate/simulate.js')).simulate,
   },
   {
     name: 'doctor',

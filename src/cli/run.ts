@@ -67,7 +67,6 @@ function find(words: readonly string[]): Command {
   const [first = '', second = ''] = words;
   const exact = COMMANDS.find(({ name }) => name === first || name === `${first} ${second}`);
   if (exact) return exact;
-  if (first === 'simulate') throw new UsageError('simulate is not available in this version');
   if (first.startsWith('-')) {
     const guess = nearest(first.replace(/^-+/, ''), ['help', 'version']);
     const hint = guess

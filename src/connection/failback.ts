@@ -117,16 +117,26 @@ export class Failback {
   }
 
   #next(delayMs: number): void {
-    const { signal } = this.#abort as AbortController;
-    this.#timer = this.#deps.clock.setTimeout(() => {
-      this.#timer = undefined;
-      const next = (wait: number) => {
-        if (!signal.aborted) this.#next(wait);
-      };
-      // Only a selector of the application's own can throw; then there is nowhere to go, and later perhaps there is.
-      this.#look(signal).then(next, () => next(this.#probeDelay()));
-    }, delayMs);
+    this.#timer = this.#deps.clock.setTimeout(this.#due, delayMs);
   }
+
+  /** One for all looks: a client looks for as long as it is connected, and is mostly at home. */
+  readonly #due = () => {
+    this.#timer = undefined;
+    const better = this.#deps.better();
+    if (better.length === 0) {
+      this.#candidate = undefined;
+      if (this.#hasHeld()) this.#holdOff = 1;
+      this.#next(this.#probeDelay());
+      return;
+    }
+    const { signal } = this.#abort as AbortController;
+    const again = () => {
+      if (!signal.aborted) this.#next(this.#probeDelay());
+    };
+    // Only code of the application's own can throw, such as a `transformWsUrl`; later perhaps it does not.
+    this.#look(better, signal).then(again, again);
+  };
 
   #probeDelay(): number {
     const { bounds, random } = this.#deps;
@@ -134,20 +144,13 @@ export class Failback {
     return base * (1 + PROBE_JITTER * (2 * random.next() - 1));
   }
 
-  /** One look at where we are and where we should be; resolves with the milliseconds until the next. */
-  async #look(signal: AbortSignal): Promise<number> {
-    const better = this.#deps.better();
-    if (better.length === 0) {
-      this.#candidate = undefined;
-      if (this.#hasHeld()) this.#holdOff = 1;
-      return this.#probeDelay();
-    }
-    if (this.#deps.bounds.mode === 'off') return this.#probeDelay();
+  /** Looks whether one of the endpoints that are better than ours may be gone to, and goes. */
+  async #look(better: readonly Endpoint[], signal: AbortSignal): Promise<void> {
+    if (this.#deps.bounds.mode === 'off') return;
     // Probed even when we may not go there: what `status()` says of it should be true.
     const candidate = await this.#firstAlive(better.slice(0, PROBED_AT_ONCE), signal);
     if (candidate && !signal.aborted && this.#mayGo() && this.#isReady())
       await this.#goHome(candidate, signal);
-    return this.#probeDelay();
   }
 
   /** Home if it answers, else the next that is better than where we are. */

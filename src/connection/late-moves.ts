@@ -1,13 +1,15 @@
 /** Planned moves before their code is there: a client that is where it should be has no use for it. */
 import { chunk } from '../chunk.js';
+import type { EndpointList } from '../discovery/endpoint-list.js';
 import { type FailoverError, messageOf } from '../errors.js';
 import type { EventSink } from '../events.js';
 import type { Clock, Timer } from '../platform/ports.js';
 import type { Link } from '../session/session.js';
 import type { Departure } from './departure.js';
-import type { Failback } from './failback.js';
+import type { Failback, FailbackBounds } from './failback.js';
 import type { LinkWatcher } from './links.js';
 import type { Renewal } from './renewal.js';
+import type { Supervisor } from './supervisor.js';
 
 /** What is loaded. */
 export interface PlannedMoves {
@@ -27,6 +29,40 @@ export interface LateMovesDeps {
   readonly mustLeave: () => boolean;
   /** Whether there is an endpoint that the client would go home to. */
   readonly hasBetter: () => boolean;
+}
+
+/** What {@link makeLateMoves} makes them of. */
+export interface LateMovesInit extends Pick<LateMovesDeps, 'load' | 'clock' | 'events' | 'probeMs'> {
+  readonly supervisor: Supervisor;
+  readonly watcher: EndpointList;
+  /** Option `failback.mode`. */
+  readonly mode: FailbackBounds['mode'];
+}
+
+/** Makes planned moves for one supervisor; the caller has them told of links. */
+export function makeLateMoves(init: LateMovesInit): LateMoves {
+  const { supervisor, watcher, mode, load, clock, events, probeMs } = init;
+  const { candidates } = supervisor;
+  const moves = new LateMoves({
+    load,
+    clock,
+    events,
+    probeMs,
+    mustLeave: () =>
+      supervisor.current !== undefined && candidates.leaveWord(supervisor.current) !== undefined,
+    hasBetter: () => mode !== 'off' && hasBetter(supervisor),
+  });
+  watcher.onChange(() => moves.listChanged());
+  return moves;
+}
+
+/** A selector of the application's own may throw: then there is nowhere to go, and later perhaps there is. */
+function hasBetter({ current, candidates }: Supervisor): boolean {
+  try {
+    return current !== undefined && candidates.better(current).length > 0;
+  } catch {
+    return false;
+  }
 }
 
 /** The longest wait for the first look: a client that has just failed over has better to do. */

@@ -38,7 +38,7 @@ export interface Return extends Wait {
 }
 
 export interface LinkEndDeps {
-  readonly core: MqttCore;
+  readonly core: Pick<MqttCore, 'options'>;
   readonly pacing: Pacing;
   readonly conflict: Conflict;
   readonly candidates: Candidates;

@@ -4,7 +4,7 @@ import type { Endpoint } from '../endpoint.js';
 import { FailoverError, type FailoverErrorCode, isFailoverError } from '../errors.js';
 import type { EventSink } from '../events.js';
 import type { Clock } from '../platform/ports.js';
-import type { Link, Session } from '../session/session.js';
+import type { Link, SessionPort } from '../session/session.js';
 import type { Connector, PassListener } from './connector.js';
 import type { LinkObserver } from './links.js';
 import type { Pacing } from './pacing.js';
@@ -36,7 +36,7 @@ export interface MoveControl extends Omit<PassListener, 'accepted'> {
 export interface MoveDeps {
   readonly connector: Connector;
   readonly links: Pick<LinkObserver, 'quiesce'>;
-  readonly session: Session;
+  readonly session: SessionPort;
   readonly pacing: Pacing;
   readonly clock: Clock;
   readonly events: EventSink;

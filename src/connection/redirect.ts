@@ -150,7 +150,8 @@ export class Redirects {
 
   /** `ranked` with the endpoint that a broker has sent us to in front, while that holds. */
   order(ranked: readonly Endpoint[]): readonly Endpoint[] {
-    if (this.#preferred && this.#preferred.until < this.#deps.clock.now()) this.#preferred = undefined;
+    if (!this.#preferred) return ranked;
+    if (this.#preferred.until < this.#deps.clock.now()) this.#preferred = undefined;
     const { id } = this.#preferred ?? {};
     const target = ranked.find((endpoint) => endpoint.id === id);
     return target ? [target, ...ranked.filter((endpoint) => endpoint !== target)] : ranked;

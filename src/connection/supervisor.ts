@@ -282,7 +282,7 @@ export class Supervisor {
       return;
     }
     const abort = new AbortController();
-    const state: State = { name: 'connecting', leave: () => abort.abort() };
+    const state: State = { name: 'connecting', leave: () => abort.abort(LEFT) };
     this.#enter(state, reason);
     if (this.#state !== state) return;
     this.#passAt = this.#deps.clock.now();
@@ -407,6 +407,8 @@ export class Supervisor {
   }
 }
 
+/** Why dials end when there is a link, or nobody wants one any more. One for all: a DOMException each has a stack. */
+const LEFT = new Error('the client is no longer connecting');
 const WAITING: ReadonlySet<ClientState> = new Set<WaitingState>([
   'backoff',
   'paused',

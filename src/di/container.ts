@@ -1,6 +1,6 @@
 /** Composition root: the only file that knows which class stands behind each part. One container per client. */
 import type { ParsedBrokers } from '../brokers.js';
-import { LateMoves } from '../connection/late-moves.js';
+import { makeLateMoves } from '../connection/late-moves.js';
 import { Lifecycle } from '../connection/lifecycle.js';
 import { Supervisor } from '../connection/supervisor.js';
 import { DedupIds } from '../delivery/dedup-ids.js';
@@ -26,7 +26,7 @@ import type { MqttCore } from '../mqtt/mqtt-core.js';
 import type { ResolvedOptions } from '../options.js';
 import type { Page } from '../platform/page.js';
 import type { Diagnostics, Network, Platform } from '../platform/ports.js';
-import { clientIdSelector, orderedSelector, randomSelector, type Selector } from '../selection/selector.js';
+import { selectorFor } from '../selection/selector.js';
 import { ConnectOptions } from '../session/connect-options.js';
 import { keepAliveIn } from '../session/page-keepalive.js';
 import { Session } from '../session/session.js';
@@ -121,12 +121,7 @@ function registerConnection(
   }: ResolvedOptions,
   process: ProcessParts,
 ): void {
-  register(tokens.selector, (c): Selector => {
-    if (typeof selection === 'object') return selection;
-    if (selection === 'ordered') return orderedSelector(zone);
-    if (selection === 'random') return randomSelector(c.resolve(tokens.random), zone);
-    return clientIdSelector(zone);
-  });
+  register(tokens.selector, (c) => selectorFor(selection, zone, c.resolve(tokens.random)));
   register(tokens.health, (c) => {
     const clock = c.resolve(tokens.clock);
     const { platform } = process;
@@ -195,32 +190,17 @@ function registerMoves(
   { dialBudget }: Tools,
 ): void {
   register(own.loadMove, () => async () => (await loadMoves()).move);
-  register(own.moves, (c) => {
-    const supervisor = c.resolve(own.supervisor);
-    const watcher = c.resolve(own.watcher);
-    const { candidates } = supervisor;
-    const { mode } = options.failback;
-    const moves = new LateMoves({
+  register(own.moves, (c) =>
+    makeLateMoves({
       load: async () => (await loadMoves()).plannedMoves(c, options, dialBudget),
+      supervisor: c.resolve(own.supervisor),
+      watcher: c.resolve(own.watcher),
       clock: c.resolve(tokens.clock),
       events: c.resolve(own.events),
+      mode: options.failback.mode,
       probeMs: options.health.probeMs,
-      mustLeave: () =>
-        supervisor.current !== undefined && candidates.leaveWord(supervisor.current) !== undefined,
-      hasBetter: () => mode !== 'off' && hasBetter(supervisor),
-    });
-    watcher.onChange(() => moves.listChanged());
-    return moves;
-  });
-}
-
-/** A selector of the application's own may throw: then there is nowhere to go, and later perhaps there is. */
-function hasBetter({ current, candidates }: Supervisor): boolean {
-  try {
-    return current !== undefined && candidates.better(current).length > 0;
-  } catch {
-    return false;
-  }
+    }),
+  );
 }
 
 function registerLifecycle(register: PartContainer['register'], { page }: Platform): void {

@@ -23,7 +23,11 @@ export function merge(current: EndpointSet | undefined, answer: EndpointSet): Me
     else changed.push(endpoint.id);
     return endpoint;
   });
-  const set = Object.freeze({ ...answer, endpoints: Object.freeze(endpoints) });
+  const isAnswer = Object.isFrozen(answer) && Object.isFrozen(answer.endpoints);
+  const set =
+    isAnswer && endpoints.every((endpoint, at) => endpoint === answer.endpoints[at])
+      ? answer
+      : Object.freeze({ ...answer, endpoints: Object.freeze(endpoints) });
   return { set, added, removed: [...before.keys()], changed };
 }
 

@@ -4,7 +4,7 @@ import type { FailoverError } from '../errors.js';
 import type { EventSink } from '../events.js';
 import type { Clock, Random } from '../platform/ports.js';
 import { addressOf } from './node-facts.js';
-import { type Member, type NodeFact, type NodeKnowledge, SharedHealth } from './shared-health.js';
+import type { Member, NodeFact, NodeKnowledge, SharedHealth } from './shared-health.js';
 import { type Blame, type HealthBounds, type HealthView, Verdicts } from './verdicts.js';
 
 /** A link that ends sooner than this after CONNACK counts as a failure of its endpoint (C3 table, R143). */
@@ -23,21 +23,15 @@ export class HealthBook implements Member {
   readonly witness = Symbol('health-book');
   readonly #bounds: HealthBounds;
   readonly #clock: Clock;
-  readonly #shared: SharedHealth;
+  readonly #shared: SharedHealth | undefined;
   readonly #verdicts: Verdicts;
-  /** Where the endpoints of the list are, by id. */
+  /** Where the endpoints of the list are, by id; only for what is shared. */
   readonly #addresses = new Map<string, string>();
   /** Who saw the last failure of an endpoint, if it was another client: its word counts once in a row. */
   readonly #witnesses = new Map<string, symbol>();
 
   /** @param shared - What the clients of the process know together; left out, this one keeps to itself. */
-  constructor(
-    bounds: HealthBounds,
-    clock: Clock,
-    random: Random,
-    events: EventSink,
-    shared: SharedHealth = new SharedHealth(clock),
-  ) {
+  constructor(bounds: HealthBounds, clock: Clock, random: Random, events: EventSink, shared?: SharedHealth) {
     this.#bounds = bounds;
     this.#clock = clock;
     this.#shared = shared;
@@ -50,7 +44,7 @@ export class HealthBook implements Member {
     this.#witnesses.delete(id);
     this.#blame(id, reason, blame);
     if (address !== undefined && blame === 'node')
-      this.#shared.tell(address, this, { kind: 'failed', reason });
+      this.#shared?.tell(address, this, { kind: 'failed', reason });
   }
 
   /** The endpoint asked to be left alone for so many milliseconds. */
@@ -59,13 +53,13 @@ export class HealthBook implements Member {
     const until = this.#clock.now() + ms;
     this.#coolUntil(id, until, reason, blame);
     if (address !== undefined && blame === 'node')
-      this.#shared.tell(address, this, { kind: 'cooled', until, reason });
+      this.#shared?.tell(address, this, { kind: 'cooled', until, reason });
   }
 
   /** An attempt at the endpoint begins: if it has just returned, this client tries it for all (R141). */
   attempt(id: string): void {
     const address = this.#addresses.get(id);
-    if (address !== undefined && this.#verdicts.isHalfOpen(id)) this.#shared.claimTrial(address, this);
+    if (address !== undefined && this.#verdicts.isHalfOpen(id)) this.#shared?.claimTrial(address, this);
   }
 
   /** The endpoint cannot serve this configuration, whatever we wait: not before its entry in the list changes. */
@@ -87,7 +81,7 @@ export class HealthBook implements Member {
   accepted(id: string): void {
     const address = this.#addresses.get(id);
     this.#clear(id, null);
-    if (address !== undefined) this.#shared.tell(address, this, { kind: 'accepted' });
+    if (address !== undefined) this.#shared?.tell(address, this, { kind: 'accepted' });
   }
 
   /** A probe off the critical path succeeded or failed. Success shows in `state`, but readmits nobody by itself. */
@@ -111,6 +105,10 @@ export class HealthBook implements Member {
     const present = new Map(endpoints.map((endpoint) => [endpoint.id, endpoint]));
     this.#verdicts.retain(present);
     for (const id of this.#witnesses.keys()) if (!present.has(id)) this.#witnesses.delete(id);
+    if (this.#shared) this.#share(endpoints, this.#shared);
+  }
+
+  #share(endpoints: readonly Endpoint[], shared: SharedHealth): void {
     const before = new Map(this.#addresses);
     this.#addresses.clear();
     for (const endpoint of endpoints) {
@@ -118,15 +116,15 @@ export class HealthBook implements Member {
       if (address !== undefined) this.#addresses.set(endpoint.id, address);
     }
     const now = new Set(this.#addresses.values());
-    for (const address of before.values()) if (!now.has(address)) this.#shared.leave(address, this);
+    for (const address of before.values()) if (!now.has(address)) shared.leave(address, this);
     for (const [id, address] of [...this.#addresses]) {
-      if (before.get(id) !== address) this.#adopt(id, this.#shared.join(address, this));
+      if (before.get(id) !== address) this.#adopt(id, shared.join(address, this));
     }
   }
 
   /** Takes no part in what the other clients of the process find out, until the next {@link retain}. */
   leave(): void {
-    for (const address of this.#addresses.values()) this.#shared.leave(address, this);
+    for (const address of this.#addresses.values()) this.#shared?.leave(address, this);
     this.#addresses.clear();
   }
 
@@ -207,7 +205,7 @@ export class HealthBook implements Member {
 
   #doubt(id: string): void {
     const address = this.#addresses.get(id);
-    if (address !== undefined) this.#shared.doubt(address, this);
+    if (address !== undefined) this.#shared?.doubt(address, this);
   }
 
   /** Ejected, or just returned and being tried by another client of the process. */
@@ -215,6 +213,6 @@ export class HealthBook implements Member {
     if (this.#verdicts.isEjected(id)) return true;
     const address = this.#addresses.get(id);
     if (address === undefined || !this.#verdicts.isHalfOpen(id)) return false;
-    return this.#verdicts.of(id)?.blame === 'node' && this.#shared.isTriedByAnother(address, this);
+    return this.#verdicts.of(id)?.blame === 'node' && this.#shared?.isTriedByAnother(address, this) === true;
   }
 }

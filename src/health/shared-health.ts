@@ -33,12 +33,14 @@ export interface NodeKnowledge {
   readonly witness: symbol | undefined;
 }
 
-interface Node extends NodeKnowledge {
+type Knowledge = { -readonly [K in keyof NodeKnowledge]: NodeKnowledge[K] };
+
+interface Node extends Knowledge {
   readonly members: Set<Member>;
   /** Members that think ill of it, and want to hear of its recovery. */
   readonly doubters: Set<Member>;
   /** Who dials it first after an ejection; the others wait for what comes of it until then. */
-  readonly trial: { readonly by: Member; readonly until: number } | undefined;
+  trial: { readonly by: Member; readonly until: number } | undefined;
 }
 
 /**
@@ -47,14 +49,27 @@ interface Node extends NodeKnowledge {
  */
 const TRIAL_MS = 15_000;
 
-const NOTHING = {
+const NOTHING: NodeKnowledge = {
   failures: 0,
   failedAt: 0,
   cooledUntil: 0,
   reason: '',
   witness: undefined,
-  trial: undefined,
 };
+
+/** A node of which nothing is known. Spelled out: with a spread every node would get a hidden class of its own. */
+function newNode(): Node {
+  return {
+    failures: 0,
+    failedAt: 0,
+    cooledUntil: 0,
+    reason: '',
+    witness: undefined,
+    trial: undefined,
+    members: new Set(),
+    doubters: new Set(),
+  };
+}
 
 /** Facts about nodes by address. Holds only addresses that a living client has in its list. */
 export class SharedHealth {
@@ -72,7 +87,7 @@ export class SharedHealth {
 
   /** A client has the address in its list from now on. */
   join(address: string, member: Member): NodeKnowledge {
-    const node = this.#nodes.get(address) ?? { ...NOTHING, members: new Set(), doubters: new Set() };
+    const node = this.#nodes.get(address) ?? newNode();
     node.members.add(member);
     this.#nodes.set(address, node);
     return node;
@@ -85,7 +100,7 @@ export class SharedHealth {
     node.members.delete(member);
     node.doubters.delete(member);
     if (node.members.size === 0) this.#nodes.delete(address);
-    else if (node.trial?.by === member) this.#nodes.set(address, { ...node, trial: undefined });
+    else if (node.trial?.by === member) node.trial = undefined;
   }
 
   /** The member wants to hear when somebody is accepted there. */
@@ -98,7 +113,8 @@ export class SharedHealth {
   tell(address: string, from: Member, fact: NodeFact): void {
     const node = this.#nodes.get(address);
     if (!node) return;
-    this.#nodes.set(address, { ...node, ...this.#after(node, from, fact), trial: undefined });
+    Object.assign(node, this.#after(node, from, fact));
+    node.trial = undefined;
     // A copy: whoever hears of it may make clients and end them.
     const audience = [...(fact.kind === 'accepted' ? node.doubters : node.members)];
     if (fact.kind === 'accepted') node.doubters.clear();
@@ -124,7 +140,7 @@ export class SharedHealth {
   claimTrial(address: string, by: Member): void {
     const node = this.#nodes.get(address);
     if (!node || this.#isTried(node)) return;
-    this.#nodes.set(address, { ...node, trial: { by, until: this.#clock.now() + TRIAL_MS } });
+    node.trial = { by, until: this.#clock.now() + TRIAL_MS };
   }
 
   /** Whether another member is trying the node just now. */

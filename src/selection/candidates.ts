@@ -93,8 +93,11 @@ export class Candidates {
       const place = ranked.findIndex(({ id }) => id === current.id);
       return place < 0 ? [] : ranked.slice(0, place);
     };
-    const placed = new Set(before(this.dialable()));
-    return before(this.preferred()).filter((endpoint) => placed.has(endpoint));
+    const placed = before(this.dialable());
+    // At home, as most clients are at most times.
+    if (placed.length === 0) return [];
+    const isPlaced = new Set(placed);
+    return before(this.preferred()).filter((endpoint) => isPlaced.has(endpoint));
   }
 
   /**

@@ -23,17 +23,23 @@ export interface Selector {
   readonly tiered?: boolean;
 }
 
+/** A selector of ours, which answers rightly, and always the same for the same key and list. */
+interface SteadySelector extends Selector {
+  readonly steady: true;
+}
+
 /** Consistent by client id: the default. */
-export function clientIdSelector(zone: string | undefined): Selector {
-  return { rank: (key, endpoints) => rank(key, endpoints, { zone }), tiered: true };
+export function clientIdSelector(zone: string | undefined): SteadySelector {
+  return { rank: (key, endpoints) => rank(key, endpoints, { zone }), tiered: true, steady: true };
 }
 
 /** In the order of the list within each tier and zone, as other clients do; everyone's first choice is the same. */
-export function orderedSelector(zone?: string): Selector {
+export function orderedSelector(zone?: string): SteadySelector {
   const away = (endpoint: Endpoint) => (zone === undefined || endpoint.zone === zone ? 0 : 1);
   return {
     rank: (_key, endpoints) => [...endpoints].sort((a, b) => a.priority - b.priority || away(a) - away(b)),
     tiered: true,
+    steady: true,
   };
 }
 
@@ -42,9 +48,21 @@ export function orderedSelector(zone?: string): Selector {
  *
  * Drawing anew at every attempt would move clients needlessly.
  */
-export function randomSelector(random: Random, zone: string | undefined): Selector {
+export function randomSelector(random: Random, zone: string | undefined): SteadySelector {
   const key = `${random.next()}`;
-  return { rank: (_key, endpoints) => rank(key, endpoints, { zone }), tiered: true };
+  return { rank: (_key, endpoints) => rank(key, endpoints, { zone }), tiered: true, steady: true };
+}
+
+/** The selector that option `selection` means. */
+export function selectorFor(
+  selection: 'client-id' | 'random' | 'ordered' | Selector,
+  zone: string | undefined,
+  random: Random,
+): Selector {
+  if (typeof selection === 'object') return selection;
+  if (selection === 'ordered') return orderedSelector(zone);
+  if (selection === 'random') return randomSelector(random, zone);
+  return clientIdSelector(zone);
 }
 
 /**
@@ -57,6 +75,7 @@ export function checkedSelector(
   zone: string | undefined,
   onFault: (error: FailoverError) => void,
 ): Selector {
+  if (isSteady(selector)) return remembering(selector);
   const fallback = clientIdSelector(zone);
   let isFaulty = false;
   return {
@@ -75,6 +94,26 @@ export function checkedSelector(
         }
         return fallback.rank(key, endpoints);
       }
+    },
+  };
+}
+
+function isSteady(selector: Selector | SteadySelector): selector is SteadySelector {
+  return 'steady' in selector && selector.steady;
+}
+
+/** Ranks once for each list: a client asks every few seconds whether it is where it should be. */
+function remembering({ rank: rankAnew, tiered = false }: SteadySelector): Selector {
+  let last: { readonly key: string; readonly endpoints: readonly Endpoint[] } | undefined;
+  let ranked: readonly Endpoint[] = [];
+  return {
+    tiered,
+    rank: (key, endpoints) => {
+      if (last?.endpoints !== endpoints || last.key !== key) {
+        last = { key, endpoints };
+        ranked = rankAnew(key, endpoints);
+      }
+      return ranked;
     },
   };
 }

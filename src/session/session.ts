@@ -4,13 +4,13 @@ import type { Dialed } from '../dial/dialer.js';
 import type { Endpoint } from '../endpoint.js';
 import { FailoverError } from '../errors.js';
 import type { EventSink } from '../events.js';
-import type { Outcome } from '../health/outcomes.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';
 import type { Clock, DialTarget, Timer } from '../platform/ports.js';
 import { inWords, traceFailure, traceStep } from '../trace.js';
 import { type BrokerLimits, brokerLimits } from './broker-limits.js';
 import type { ConnectOptions } from './connect-options.js';
 import { FrameLimit } from './frame-limit.js';
+import { connackMissing, connectRefused, linkClosed, linkDead } from './link-errors.js';
 import { Liveness, type LivenessBounds } from './liveness.js';
 import { SessionStream } from './session-stream.js';
 import { spreadHintOf } from './spread-hint.js';
@@ -44,6 +44,9 @@ export interface SessionListener {
   /** An accepted connection ended. */
   ended(error: FailoverError): void;
 }
+
+/** What the state machine of a client asks of its session. */
+export type SessionPort = Pick<Session, 'open' | 'abandon' | 'close'>;
 
 type Phase = 'closed' | 'connecting' | 'open' | 'ending';
 
@@ -119,12 +122,7 @@ export class Session {
     this.#silentMs = null;
     this.#phase = 'connecting';
     this.#connackTimer = this.#clock.setTimeout(() => {
-      const { id } = target.endpoint;
-      const message = `No CONNACK from ${id} within ${connackTimeoutMs} ms`;
-      const outcome = { kind: 'link', code: 'connack-timeout' } as const;
-      this.fail(
-        new FailoverError('ERR_CONNACK_TIMEOUT', message, { endpoint: id, retryable: true, outcome }),
-      );
+      this.fail(connackMissing(target.endpoint.id, connackTimeoutMs));
     }, connackTimeoutMs);
     this.#core.connect();
   }
@@ -138,7 +136,7 @@ export class Session {
     if (this.#phase === 'closed' || !this.#stream || !this.#target) return;
     // A page that comes out of the back-forward cache finds its WebSockets closed, and may never be told (R160).
     if (this.#stream.isLost)
-      this.fail(this.#linkError(this.#target.endpoint, 'it was closed meanwhile', undefined, 'closed'));
+      this.fail(linkClosed(this.#target.endpoint.id, 'it was closed meanwhile', undefined, 'closed'));
     else this.#liveness?.probe(timeoutMs);
   }
 
@@ -192,7 +190,7 @@ export class Session {
     const { endpoint } = this.#target as DialTarget;
     const malformed = this.#stream?.parsing === true && !this.#core.judgesMessages;
     if (!this.#stream?.destroyed && !malformed) return false;
-    this.fail(this.#linkError(endpoint, error.message, error, 'malformed'));
+    this.fail(linkClosed(endpoint.id, error.message, error, 'malformed'));
     return true;
   }
 
@@ -204,13 +202,13 @@ export class Session {
       this.#core.writePacket({ cmd: 'disconnect', reasonCode: PACKET_TOO_LARGE });
       stream.flush();
     }
-    this.fail(this.#linkError(endpoint, 'it sent a packet that is too large', undefined, 'malformed'));
+    this.fail(linkClosed(endpoint.id, 'it sent a packet that is too large', undefined, 'malformed'));
     return false;
   }
 
   #malformed(what: string): void {
     const { endpoint } = this.#target as DialTarget;
-    this.fail(this.#linkError(endpoint, `it sent ${what}`, undefined, 'malformed'));
+    this.fail(linkClosed(endpoint.id, `it sent ${what}`, undefined, 'malformed'));
   }
 
   #connack(packet: IConnackPacket): void {
@@ -229,14 +227,7 @@ export class Session {
       return;
     }
     if (code !== 0) {
-      const message = `${endpoint.id} refused CONNECT with code ${code} (0x${code.toString(16).padStart(2, '0')})`;
-      this.#verdict = new FailoverError('ERR_REFUSED', message, {
-        endpoint: endpoint.id,
-        reasonCode: code,
-        retryable: true,
-        outcome: { kind: packet.reasonCode === undefined ? 'connack-v3' : 'connack', code },
-        serverReference: packet.properties?.serverReference,
-      });
+      this.#verdict = connectRefused(endpoint.id, code, packet);
       return;
     }
     this.#phase = 'open';
@@ -277,14 +268,7 @@ export class Session {
       },
       dead: (reason, text, ms) => {
         this.#silentMs = ms;
-        const message = `The connection to ${id} is dead: ${text}`;
-        this.fail(
-          new FailoverError('ERR_LINK', message, {
-            endpoint: id,
-            retryable: true,
-            outcome: { kind: 'link', code: reason },
-          }),
-        );
+        this.fail(linkDead(id, reason, text));
       },
     });
     this.#liveness.start(this.#clock.now() - this.#openedAt);
@@ -313,7 +297,7 @@ export class Session {
     const { endpoint } = this.#target as DialTarget;
     const how = phase === 'connecting' ? 'closed-before-connack' : 'closed';
     const text = cause?.message ?? 'the connection was closed';
-    const error = this.#verdict ?? this.#linkError(endpoint, text, cause, how);
+    const error = this.#verdict ?? linkClosed(endpoint.id, text, cause, how);
     this.#disarm();
     this.#phase = 'closed';
     this.#listener = undefined;
@@ -322,14 +306,6 @@ export class Session {
       traceFailure(this.#events, endpoint.id, 'lost', error, this.#silentMs);
       listener.ended(error);
     }
-  }
-
-  #linkError({ id }: Endpoint, text: string, cause: Error | undefined, how: string): FailoverError {
-    // How TCP ended says little of the endpoint; the close code of a WebSocket is the broker's own word.
-    const { closeCode } = (cause ?? {}) as { closeCode?: number };
-    const outcome: Outcome = closeCode ? { kind: 'websocket', code: closeCode } : { kind: 'link', code: how };
-    const details = { endpoint: id, retryable: true, outcome, ...(cause ? { cause } : {}) };
-    return new FailoverError('ERR_LINK', `The connection to ${id} ended: ${text}`, details);
   }
 
   #disarm(): void {

@@ -1,9 +1,11 @@
 /** Code written for MQTT.js changes its import line and nothing else; Node and browsers get the same names. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import * as mqtt from 'mqtt';
 import * as browser from '../../src/browser.js';
 import * as node from '../../src/index.js';
+import * as simulator from '../../src/simulator/index.js';
 
 /** `__esModule` is the loader's, not MQTT.js's. */
 const names = (module: object) =>
@@ -41,5 +43,14 @@ describe('exports', () => {
     const others = new Map(Object.entries(browser));
     const different = Object.entries(node).filter(([name, value]) => others.get(name) !== value);
     assert.deepEqual(different.map(([name]) => name).sort(), ['connect', 'connectAsync', 'default']);
+  });
+
+  test('of the simulator are apart from those of the library, with types for import and require', () => {
+    assert.deepEqual(names(simulator), ['POLICIES', 'SCENARIO_NAMES', 'simulate']);
+    const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+    assert.deepEqual(manifest.exports['./simulator'], {
+      import: { types: './dist/simulator.d.ts', default: './dist/simulator.js' },
+      require: { types: './dist/simulator.d.cts', default: './dist/simulator.cjs' },
+    });
   });
 });

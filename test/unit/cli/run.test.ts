@@ -1,5 +1,8 @@
 // Every wrong command line is one line and exit code 2; help is made of the table of commands.
 import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { COMMANDS } from '../../../src/cli/commands.js';
 import { run } from '../../../src/cli/run.js';
@@ -13,7 +16,7 @@ const WRONG: readonly (readonly [line: string, says: RegExp])[] = [
   ['wher x', /unknown command "wher"; did you mean mqtt-failover where\?/],
   ['dcotor x', /did you mean mqtt-failover doctor\?/],
   ['publish t m', /did you mean mqtt-failover pub\?|known are where/],
-  ['zzzzzzzz', /unknown command "zzzzzzzz"; known are where, plan, doctor/],
+  ['zzzzzzzz', /unknown command "zzzzzzzz"; known are where, plan, simulate, doctor/],
   ['registry', /registry must be followed by lint, got nothing/],
   [
     'registry lnit x',
@@ -22,10 +25,20 @@ const WRONG: readonly (readonly [line: string, says: RegExp])[] = [
   ['registry lint', /<file\|url> is missing/],
   ['registry lint no-such-file.json', /no-such-file\.json" cannot be read: there is no such file/],
   ['registry lint . --served-at nodes', /--served-at must be a URL/],
-  ['simulate node-dies', /simulate is not available in this version/],
   ['--verson', /unknown option "--verson"; did you mean mqtt-failover --version\?/],
   ['-v', /did you mean mqtt-failover --version\?/],
   [`where "" --brokers ${A}`, /<clientId> must not be empty/],
+  ['simulate', /<scenario> is missing: mqtt-failover simulate <scenario>/],
+  ['simulate node-dei', /<scenario> "node-dei" is unknown; did you mean node-dies\?/],
+  [
+    'simulate everything-fine',
+    /<scenario> .* is unknown; known are node-dies, node-returns, rolling-restart/,
+  ],
+  ['simulate node-dies --policy theirs', /--policy "theirs" is unknown; known are ours, list-walker/],
+  ['simulate node-dies --clients many', /--clients must be an integer from 1 to 1000000, got "many"/],
+  ['simulate node-dies --endpoints 1', /--endpoints must be an integer from 2 to 1000/],
+  ['simulate node-dies --spread 9', /unknown option "--spread"; did you mean --spread-ms\?/],
+  ['simulate node-dies --svg no-such-directory/x.svg', /--svg .* cannot be written: ENOENT/],
   ['--json where x', /unknown option "--json"; the command comes first/],
   ['where', /<clientId> is missing: mqtt-failover where <clientId>/],
   ['where x', /--brokers is missing: mqtt-failover where <clientId> --brokers <list>/],
@@ -102,7 +115,6 @@ describe('help', () => {
       const fake = fakeTerminal();
       assert.equal(await run(words, fake.terminal), 0);
       for (const { name } of COMMANDS) assert.ok(fake.stdout.includes(`\n  ${name} `), name);
-      assert.doesNotMatch(fake.stdout, /simulate/);
     }
   });
 
@@ -140,5 +152,46 @@ describe('where', () => {
     );
     assert.deepEqual([code, fake.stderr], [0, '']);
     assert.match(fake.stdout, /^\[\{"id":.*\}\]\n$/);
+  });
+});
+
+describe('simulate', () => {
+  const line = ['simulate', 'scale-out', '--clients', '40', '--endpoints', '3', '--seed', '2'];
+
+  it('prints one JSON document with the fields of its contract, the same for the same seed', async () => {
+    const runs = [];
+    for (const isTTY of [true, false]) {
+      const fake = fakeTerminal({ isTTY });
+      const code = await run([...line, '--json'], fake.terminal);
+      assert.deepEqual([code, fake.stderr], [0, '']);
+      runs.push(fake.stdout);
+    }
+    assert.equal(runs[0], runs[1]);
+    const report = JSON.parse(runs[0] as string);
+    assert.deepEqual([report.scenario, report.clients, report.needlessMoves], ['scale-out', 40, 0]);
+    assert.equal(Object.keys(report).length, 10);
+  });
+
+  it('draws the rate of CONNECTs and a line for each broker, also for one that came later', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'simulate-'));
+    try {
+      const file = join(directory, 'chart.svg');
+      const fake = fakeTerminal();
+      assert.equal(await run([...line, '--svg', file], fake.terminal), 0);
+      assert.match(fake.stdout, /needless moves +0\n/);
+      const svg = await readFile(file, 'utf8');
+      assert.equal(svg.match(/class="load"/g)?.length, 4);
+      assert.match(svg, /<path class="rate" d="M\d+ \d+v-/);
+      assert.doesNotMatch(svg, /NaN|undefined/);
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+
+  it('says no, with exit code 1, where clients move needlessly', async () => {
+    const fake = fakeTerminal();
+    const words = ['simulate', 'slow-node', '--clients', '100', '--policy', 'full-jitter', '--json'];
+    assert.equal(await run(words, fake.terminal), 1);
+    assert.ok(JSON.parse(fake.stdout).needlessMoves > 0);
   });
 });
