@@ -3,7 +3,7 @@ import type { Endpoint } from '../endpoint.js';
 import type { Outcome } from '../health/outcomes.js';
 import type { Clock, Random } from '../platform/ports.js';
 
-/** Milliseconds that a full endpoint is left alone at first; doubles with every further such answer. */
+/** Milliseconds that a full endpoint is left alone at first; doubles when it is still full after that. */
 const HOLD_MS = 300_000;
 const MAX_HOLD_MS = 3_600_000;
 /** Share of a hold that is added at random, so that those who were sent away do not come back together. */
@@ -23,7 +23,7 @@ export function saysFull(outcome: Outcome | undefined): boolean {
 interface Hold {
   readonly until: number;
   readonly reason: string;
-  /** Such answers in a row. */
+  /** Such answers in a row, each given when the time of the one before was up. */
   readonly answers: number;
 }
 
@@ -41,9 +41,10 @@ export class FullNodes {
     this.#random = random;
   }
 
-  /** The endpoint said that it is full. */
+  /** The endpoint said that it is full. Asked before its time was up, for want of others, it has only said it again. */
   answered(id: string, reason: string): void {
-    const answers = (this.#holds.get(id)?.answers ?? 0) + 1;
+    const known = this.#holds.get(id)?.answers ?? 0;
+    const answers = this.hold(id) ? known : known + 1;
     const holdMs = Math.min(MAX_HOLD_MS, HOLD_MS * 2 ** Math.min(answers - 1, 16));
     const until = this.#clock.now() + holdMs * (1 + HOLD_JITTER * this.#random.next());
     this.#holds.set(id, { until, reason, answers });

@@ -53,6 +53,18 @@ describe('a full broker', () => {
     assert.deepEqual([order(), full.hold('a')], ['abc', undefined]);
   });
 
+  test('asked again before its time is up, says nothing new', async () => {
+    const { clock, full } = world();
+    for (let i = 0; i < 3; i += 1) {
+      full.answered('a', 'busy');
+      await clock.advance(MINUTE);
+    }
+    assert.equal(full.hold('a')?.until, clock.now() + 4 * MINUTE);
+    await clock.advance(4 * MINUTE);
+    full.answered('a', 'busy');
+    assert.equal(full.hold('a')?.until, clock.now() + 10 * MINUTE);
+  });
+
   test('comes last for longer each time, up to an hour, until it accepts us', async () => {
     const { clock, full } = world();
     const holds: number[] = [];
