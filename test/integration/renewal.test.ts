@@ -19,7 +19,7 @@ describe('credentials with an expiry', () => {
       clientId: 'device',
       credentials: () => {
         asked += 1;
-        const life = asked === 1 ? 2_200 : 60_000;
+        const life = asked === 1 ? 4_000 : 60_000;
         return { username: 'u', password: `token ${asked}`, expiresAt: Date.now() + life };
       },
     });
