@@ -12,7 +12,7 @@ clusterContract({
     sessions: 'move',
     sessionsOfDeadNodes: 'survive',
     sharedSubscriptions: { is: 'nobody', because: 'aedes takes the filter for an ordinary one' },
-    acknowledged: 'kept',
+    acknowledged: { is: 'may die with the node', because: 'PUBACK does not wait until the others have it' },
     whileOneHangs: 'others serve',
     others: 'are left in peace',
     lastNode: 'serves',
