@@ -66,11 +66,6 @@ const EXPECTED: Readonly<Record<string, readonly Expected[]>> = {
     '^explain +sensor-18 belongs on <other>$',
     String.raw`^status +\{"state":"connected","clientId":"sensor-17","current":"<second>".+\}$`,
   ],
-  '13-simulate': [
-    /^spread over default: at most \d+ CONNECTs in 100 ms, half back after \d+ ms$/,
-    /^spread over 5 s: at most \d CONNECTs in 100 ms, half back after \d{4} ms$/,
-    /^spread over 30 s: at most \d CONNECTs in 100 ms, half back after \d{5} ms$/,
-  ],
   '07-replace-a-part': [
     /^usual order +gamma canary beta$/,
     /^our order +gamma beta canary$/,
@@ -110,6 +105,11 @@ const EXPECTED: Readonly<Record<string, readonly Expected[]>> = {
     /^signed a URL for b$/,
     /^connected to b$/,
     /^without a signature: 1 refusal$/,
+  ],
+  '13-simulate': [
+    /^spread over default: at most \d+ CONNECTs in 100 ms, half back after \d+ ms$/,
+    /^spread over 5 s: at most \d CONNECTs in 100 ms, half back after \d{4} ms$/,
+    /^spread over 30 s: at most \d CONNECTs in 100 ms, half back after \d{5} ms$/,
   ],
 };
 
