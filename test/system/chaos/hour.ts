@@ -18,8 +18,8 @@ import { VirtualClock } from '../../support/virtual-clock.js';
 import { MemoryDatabase } from '../../unit/fakes/memory-database.js';
 import { OwnedClock } from '../../unit/fakes/owned-clock.js';
 import { rest } from '../../unit/fakes/virtual-client.js';
-import { ChaosCluster, NODES, type NodeId } from './cluster.js';
-import { DOMAIN, Promises, type Publish } from './promises.js';
+import { ChaosCluster, NODES } from './cluster.js';
+import { DOMAIN, Promises } from './promises.js';
 
 const TOPIC = 'cluster/nodes';
 const CONNACK_CODES = { 4: codesOf('connack-v3'), 5: codesOf('connack') } as const;
@@ -503,5 +503,3 @@ const EVENTS: readonly ((hour: Hour) => void)[] = [
   (hour) => hour.command(),
   (hour) => hour.kill(),
 ];
-
-export type { NodeId, Publish };
