@@ -24,6 +24,10 @@ const pages = {
     source: 'src/opentelemetry/opentelemetry.ts',
     name: 'mqtt-failover/opentelemetry',
   }),
+  'docs/api/simulator.md': await apiPage({
+    source: 'src/simulator/index.ts',
+    name: 'mqtt-failover/simulator',
+  }),
 };
 
 const stale = Object.entries(pages).filter(([path, text]) => read(path) !== text);

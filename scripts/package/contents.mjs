@@ -8,11 +8,11 @@ const ALLOWED = [
   /^(package\.json|LICENSE|(README|CHANGELOG|ARCHITECTURE)\.md)$/,
   /^docs\/(README|[a-z-]+|api\/(README|[a-z-]+))\.md$/,
   /^docs\/registry\.schema\.json$/,
-  /^dist\/(index|opentelemetry)\.(js|js\.map|cjs|d\.ts|d\.cts)$/,
+  /^dist\/(index|opentelemetry|simulator)\.(js|js\.map|cjs|d\.ts|d\.cts)$/,
   /^dist\/browser\.(js|js\.map|d\.ts)$/,
   /^dist\/cli\.js(\.map)?$/,
   /^dist\/mqtt-failover\.min\.js(\.map)?$/,
-  /^dist\/chunks\/(index|browser|cli)-[\w-]+\.js(\.map)?$/,
+  /^dist\/chunks\/(index|browser|cli|simulator)-[\w-]+\.js(\.map)?$/,
 ];
 
 /**

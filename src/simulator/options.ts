@@ -24,8 +24,9 @@ export const MAX_SPREAD_MS = 600_000;
 
 /** How far a simulation is. */
 export interface Progress {
-  /** Milliseconds of the fleet's time so far, and at the end. */
+  /** Milliseconds of the fleet's time so far. */
   readonly atMs: number;
+  /** Milliseconds of the fleet's time at the end. */
   readonly endMs: number;
   /** Clients with a link. */
   readonly connected: number;
@@ -33,6 +34,7 @@ export interface Progress {
 
 /** What to simulate. */
 export interface SimulationOptions {
+  /** What happens to the fleet. */
   readonly scenario: ScenarioName;
   /** Clients, each a device of its own: 1 to 1 000 000. @defaultValue 1000 */
   readonly clients?: number;
@@ -42,8 +44,9 @@ export interface SimulationOptions {
   readonly seed?: number;
   /** Milliseconds over which the list asks the fleet to spread after a loss; clients of ours heed it. @defaultValue none */
   readonly spreadMs?: number;
-  /** @defaultValue 'ours' */
+  /** How the clients behave. @defaultValue 'ours' */
   readonly policy?: ClientPolicy;
+  /** How every broker node is. */
   readonly brokers?: BrokerModel;
   /** Options of the library to try out; only with policy `'ours'`. */
   readonly client?: Pick<FailoverGroups, 'selection' | 'dial' | 'backoff' | 'health' | 'failback'>;

@@ -23,7 +23,9 @@ const SAMPLE_MS = 1_000;
 
 /** What came of a scenario: the JSON of `mqtt-failover simulate`. Counts and times are from the first blow on. */
 export interface SimulationReport {
+  /** What happened to the fleet. */
   readonly scenario: ScenarioName;
+  /** Clients of the fleet. */
   readonly clients: number;
   /** The most CONNECTs that all clients together sent in one tenth of a second. */
   readonly connectsPeakPer100ms: number;
@@ -39,11 +41,12 @@ export interface SimulationReport {
    */
   readonly attemptsPerClient: number;
   /**
-   * Milliseconds that half of the affected clients, and 99 % of them, needed at most: from the blow to CONNACK anywhere;
+   * Milliseconds that half of the affected clients needed at most: from the blow to CONNACK anywhere;
    * in `node-returns` and `scale-out` to CONNACK by the node that they wait for; in `total-outage` from the return of the
    * nodes. A client that is not there at the end counts with the time until then.
    */
   readonly recoverP50Ms: number;
+  /** As {@link SimulationReport.recoverP50Ms}, of 99 % of the affected clients. */
   readonly recoverP99Ms: number;
   /**
    * CONNACKs by another node than the one before, though that one ran all the time from the end of the link to CONNACK,
@@ -51,8 +54,9 @@ export interface SimulationReport {
    * link that breaks while its node is slow is a reason to go; a slow node alone is none.
    */
   readonly needlessMoves: number;
-  /** Clients on the fullest running node over the mean of all running nodes, just before the first blow, and at the end. */
+  /** Clients on the fullest running node over the mean of all running nodes, just before the first blow. */
   readonly skewBefore: number;
+  /** As {@link SimulationReport.skewBefore}, at the end. */
   readonly skewAfter: number;
 }
 
@@ -74,9 +78,13 @@ export interface Timeline {
 
 /** A run that is over. */
 export interface Simulation {
+  /** The figures. */
   readonly report: SimulationReport;
+  /** How the clients behaved. */
   readonly policy: ClientPolicy;
+  /** Broker nodes at the start. */
   readonly endpoints: number;
+  /** What was drawn follows from it. */
   readonly seed: number;
   /** Clients whose link a blow cut, or who have a better node to go to by it. */
   readonly affected: number;
@@ -86,6 +94,7 @@ export interface Simulation {
   readonly unrecovered: number;
   /** Milliseconds of the fleet's time. */
   readonly virtualMs: number;
+  /** What happened when. */
   readonly timeline: Timeline;
 }
 
@@ -95,7 +104,7 @@ export interface Simulation {
  *
  * Runs in the calling thread, and lets its event loop go round; a hundred thousand clients take about a minute.
  *
- * @throws {@link FailoverError} `ERR_OPTION` when an option is wrong.
+ * @throws a `FailoverError` with code `ERR_OPTION` when an option is wrong.
  * @throws the reason of `signal` when it is aborted.
  */
 export async function simulate(options: SimulationOptions): Promise<Simulation> {
