@@ -72,6 +72,12 @@ export class Connector {
     return [];
   }
 
+  /** Milliseconds until one of those that are left in `pass` has rested; `undefined` when none is left. */
+  untilRested(pass: Pass): number | undefined {
+    const roomy = this.#roomy(this.untried(pass));
+    return roomy.length === 0 ? undefined : this.#deps.pacing.untilRested(roomy.map(({ id }) => id));
+  }
+
   /** Tries candidates until one accepts, or none is left. Aborting `signal` ends it without a word. */
   run(pass: Pass, signal: AbortSignal, listener: PassListener): void {
     if (signal.aborted) return;
@@ -152,8 +158,16 @@ export class Connector {
   /** Endpoints that may be tried now: not within a second of the last time. */
   #candidates(pass: Pass): DialTarget[] {
     const { connectOptions, pacing } = this.#deps;
-    const rested = this.untried(pass).filter(({ id }) => pacing.restLeft(id) === 0);
-    return pass.order(rested).map((endpoint) => connectOptions.target(endpoint));
+    const isRested = ({ id }: Endpoint) => pacing.restLeft(id) === 0;
+    const untried = this.untried(pass);
+    if (!this.#roomy(untried).some(isRested)) return [];
+    return pass.order(untried.filter(isRested)).map((endpoint) => connectOptions.target(endpoint));
+  }
+
+  /** Those worth a second's wait: a full one is not asked because the others have to rest (S7). */
+  #roomy(untried: readonly Endpoint[]): readonly Endpoint[] {
+    const roomy = untried.filter(({ id }) => !this.#deps.candidates.isFull(id));
+    return roomy.length === 0 ? untried : roomy;
   }
 
   /** A broker names another endpoint: it cools, and the other is preferred if it may be. */

@@ -372,9 +372,8 @@ export class Supervisor {
 
   /** No candidate is left, unless some only need to rest for a moment. */
   #exhausted(pass: Pass): void {
-    const untried = this.#parts.connector.untried(pass);
-    if (pass.conclusion === 'go-on' && untried.length > 0) {
-      const waitMs = this.#parts.pacing.untilRested(untried.map(({ id }) => id));
+    const waitMs = this.#parts.connector.untilRested(pass);
+    if (pass.conclusion === 'go-on' && waitMs !== undefined) {
       const reason = 'the endpoints that are left were tried within the last second';
       this.#wait({ state: 'backoff', waitMs, reason }, pass);
       return;

@@ -130,6 +130,11 @@ export class Candidates {
     return this.#standing.saidFull(id, outcome, reason);
   }
 
+  /** See {@link Standing.isFull}. */
+  isFull(id: string): boolean {
+    return this.#standing.isFull(id);
+  }
+
   /** CONNECT was accepted. To be told before the health book is. */
   accepted(id: string): void {
     this.#hasConnected = true;

@@ -50,7 +50,12 @@ export class Standing {
 
   /** Whether nothing speaks against an endpoint in this state. */
   isEligible({ id }: Endpoint, state: HealthView['state']): boolean {
-    return !INELIGIBLE.has(state) && !this.#full.hold(id);
+    return !INELIGIBLE.has(state) && !this.isFull(id);
+  }
+
+  /** Whether an endpoint said that it is full, and is left alone for that. */
+  isFull(id: string): boolean {
+    return this.#full.hold(id) !== undefined;
   }
 
   /** `ranked` with the full ones at its end. */

@@ -59,6 +59,20 @@ describe('DISCONNECT', () => {
     assert.deepEqual([full?.state, full?.until], ['suspect', clock.wallNow() - 50 + 330_000]);
   });
 
+  test('a full one is not asked because the other has to rest for a second (S7)', async () => {
+    const { clock, network, supervisor, disconnect, cut } = await connected({ ids: 'ab' });
+    disconnect(0x9f);
+    await clock.advance(50);
+    assert.equal(supervisor.current?.id, 'b');
+    cut();
+    await clock.advance(2 * SECOND);
+    assert.equal(supervisor.current?.id, 'b');
+    assert.deepEqual(
+      network.dials.map(({ id }) => id),
+      ['a', 'b', 'b'],
+    );
+  });
+
   test('0x98, administrative action: twice a while; the third time in ten minutes the slow lane, and an event', async () => {
     const w = await connected();
     const waits: number[] = [];
