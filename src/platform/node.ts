@@ -15,11 +15,28 @@ import { textStores } from './node-text-store.js';
 import type { Clock, DialTarget, HostAddress, Network, Platform, Random, Timer, Transport } from './ports.js';
 import { parseRetryAfter } from './retry-after.js';
 
+/** A timer that runs, then the turn that its callback waits for. */
+interface NodeTimer {
+  handle: NodeJS.Timeout | NodeJS.Immediate;
+}
+
 const clock: Clock = {
   now: monotonicMs,
   wallNow: () => Date.now(),
-  setTimeout: (callback, ms) => setTimeout(callback, Math.ceil(ms)) as unknown as Timer,
-  clearTimeout: (timer) => clearTimeout(timer as unknown as NodeJS.Timeout),
+  setTimeout: (callback, ms) => {
+    // Once the process has stalled Node runs timers before it reads from sockets, and an answer that was in time would
+    // be late: the callback waits until they have been read.
+    const onTime = () => {
+      timer.handle = setImmediate(callback);
+    };
+    const timer: NodeTimer = { handle: setTimeout(onTime, Math.ceil(ms)) };
+    return timer as unknown as Timer;
+  },
+  clearTimeout: (timer) => {
+    const { handle } = timer as unknown as NodeTimer;
+    clearTimeout(handle as NodeJS.Timeout);
+    clearImmediate(handle as NodeJS.Immediate);
+  },
   soon: (callback) => void setImmediate(callback),
 };
 

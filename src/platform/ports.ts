@@ -22,7 +22,7 @@ export interface Clock {
   now(): number;
   /** Milliseconds since 1970; may jump. */
   wallNow(): number;
-  /** Calls `callback` once, `ms` milliseconds from now or later. */
+  /** Calls `callback` once, `ms` milliseconds from now or later, after the input that has arrived by then. */
   setTimeout(callback: () => void, ms: number): Timer;
   /** Disarms a timer; harmless when it has fired. */
   clearTimeout(timer: Timer): void;

@@ -367,11 +367,11 @@ describe('a machine without a route to', { concurrency: 4 }, () => {
 /** No stagger: a busy machine must not make the second endpoint win. */
 const ONE_BY_ONE = { dial: { race: 1 } } as const;
 
-/** Real milliseconds after which an endpoint has rested, and may be tried again at once. */
-const RESTED_MS = 1_500 / HURRY;
+/** Milliseconds after which an endpoint has rested, and may be tried again at once. */
+const RESTED_MS = 1_500;
 
-/** A broker's WebSocket front: accepts CONNECT, and closes the first link with `code`. */
-async function closingFront(code: number): Promise<Listener> {
+/** A broker's WebSocket front: accepts CONNECT, and closes the first link with `code` after a while. */
+async function closingFront(code: number, afterMs: number): Promise<Listener> {
   let connects = 0;
   const listener = new Listener(() => {
     const server = createHttpServer();
@@ -380,7 +380,7 @@ async function closingFront(code: number): Promise<Listener> {
       socket.once('message', () => {
         connects += 1;
         socket.send(Uint8Array.of(0x20, 0x02, 0x00, 0x00));
-        if (connects === 1) setTimeout(() => socket.close(code), RESTED_MS);
+        if (connects === 1) setTimeout(() => socket.close(code), afterMs);
       });
     });
     return server;
@@ -390,7 +390,7 @@ async function closingFront(code: number): Promise<Listener> {
 }
 
 /** The platform's network; transports to `id` break with a WebSocket close code that no peer can send. */
-function breaking(id: string, closeCode: number): NonNullable<FailoverOptions['overrides']> {
+function breaking(id: string, closeCode: number, hurry: number): NonNullable<FailoverOptions['overrides']> {
   return withNetwork((real) => {
     let broken = false;
     return async (target, signal) => {
@@ -402,7 +402,7 @@ function breaking(id: string, closeCode: number): NonNullable<FailoverOptions['o
       }
       return transport;
     };
-  });
+  }, hurry);
 }
 
 /** The platform's network, where dialing `ids` fails with `code`. */
@@ -416,9 +416,12 @@ function undialable(ids: readonly string[], code: string): NonNullable<FailoverO
 }
 
 /** Hurried, with another way to open a transport. */
-function withNetwork(open: (real: Network) => Network['open']): NonNullable<FailoverOptions['overrides']> {
+function withNetwork(
+  open: (real: Network) => Network['open'],
+  hurry = HURRY,
+): NonNullable<FailoverOptions['overrides']> {
   return (container) => {
-    hurried(HURRY).overrides?.(container);
+    hurried(hurry).overrides?.(container);
     const real = container.resolve(tokens.network);
     container.register(tokens.network, { useValue: { schemes: real.schemes, open: open(real) } });
   };
@@ -441,10 +444,17 @@ describe('a WebSocket link closed with', { concurrency: 4 }, () => {
     const expected = LOST[row.action];
     it(`${code} ${row.name}: ${expected?.does}`, async () => {
       assert.ok(expected, `a lost link with action ${row.action}`);
-      const front = await closingFront(code);
+      // The half second that one which has just dropped us gets for CONNACK is real: a busy machine needs some of it.
+      const hurry = expected.picture[1] === 'first' ? 1 : HURRY;
+      const front = await closingFront(code, RESTED_MS / hurry);
       const world = UNSENDABLE.has(code)
-        ? await pair({ ...ONE_BY_ONE, overrides: breaking('first', code) }, () => false)
-        : await pair(ONE_BY_ONE, () => false, undefined, `ws://${HOST}:${front.port}`);
+        ? await pair({ ...ONE_BY_ONE, overrides: breaking('first', code, hurry) }, () => false)
+        : await pair(
+            { ...ONE_BY_ONE, ...hurried(hurry) },
+            () => false,
+            undefined,
+            `ws://${HOST}:${front.port}`,
+          );
       try {
         await until(
           () => world.made.status().counters.connects === 2 || world.made.status().state === 'auth-wait',
@@ -556,7 +566,8 @@ describe('no word from a broker:', { concurrency: 4 }, () => {
         return true;
       }),
     closed: () =>
-      pair(ONE_BY_ONE, ({ cmd }, connection) => {
+      // In real time: see the close codes of WebSocket above.
+      pair({ ...ONE_BY_ONE, ...hurried(1) }, ({ cmd }, connection) => {
         if (cmd !== 'connect' || connection.index > 0) return false;
         accept(connection);
         setTimeout(() => connection.end(), RESTED_MS);

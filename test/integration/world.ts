@@ -14,6 +14,7 @@ import {
   connect,
   type FailoverClient,
   type FailoverOptions,
+  type Timer,
   tokens,
 } from '../../src/index.js';
 import { nodePlatform } from '../../src/platform/node.js';
@@ -76,17 +77,18 @@ export function hurriedClock(factor: number): Clock {
     wallNow: () => start + (Date.now() - start) * factor,
     setTimeout: (callback, ms) => {
       const due = now() + ms;
-      const timer: { handle?: NodeJS.Timeout } = {};
+      const timer: { inner?: Timer } = {};
       const arm = () => {
-        timer.handle = setTimeout(
-          () => (now() < due ? arm() : callback()),
-          Math.ceil((due - now()) / factor),
-        );
+        const wait = Math.ceil((due - now()) / factor);
+        timer.inner = nodePlatform.clock.setTimeout(() => (now() < due ? arm() : callback()), wait);
       };
       arm();
       return timer as never;
     },
-    clearTimeout: (timer) => clearTimeout((timer as { handle?: NodeJS.Timeout }).handle),
+    clearTimeout: (timer) => {
+      const { inner } = timer as { inner?: Timer };
+      if (inner) nodePlatform.clock.clearTimeout(inner);
+    },
   };
 }
 
