@@ -83,7 +83,7 @@ export class LocalBroker {
     this.#server = undefined;
     this.#aedes = undefined;
     server.close();
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+    for (const socket of this.#sockets) reset(socket);
     await new Promise<void>((resolve) => aedes.close(resolve));
   }
 
@@ -104,6 +104,12 @@ export class LocalBroker {
     if (login === undefined) return {};
     return { authenticate: (_client, name, password, done) => done(null, `${name}:${password}` === login) };
   }
+}
+
+/** The peer sees ECONNRESET. Node cannot reset a socket that is about to end, and would leave it open for good. */
+export function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 /** The brokers of an example. */

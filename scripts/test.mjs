@@ -10,6 +10,8 @@ import { missingPrograms, PATH } from './programs.mjs';
 const SUITES = ['unit', 'integration', 'system', 'browser'];
 /** Processes for the unit tests: a process for each file would spend a third of its time on starting. */
 const UNIT_PROCESSES = 8;
+/** Variables that make a run as long as one likes. */
+const LENGTHS = ['FUZZ_ROUNDS', 'CHAOS_SEEDS', 'SOAK_MINUTES'];
 const GROUPS = 'node_modules/.cache/mqtt-failover-tests';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -84,9 +86,20 @@ function grouped(files) {
   return [...groups, ...files.filter((file) => !unit.includes(file))];
 }
 
+/** Whether the suites start programs of their own. */
+function isHeavy() {
+  return suites.some((suite) => suite === 'system' || suite === 'browser');
+}
+
 /** Files at once: on two cores most tests wait, but those with programs of their own use both. */
 function concurrency() {
-  return suites.some((suite) => suite === 'system' || suite === 'browser') ? 2 : 3;
+  return isHeavy() ? 2 : 3;
+}
+
+/** A file that leaves something open would never end. Who asks for a long run may wait for it. */
+function limit() {
+  if (LENGTHS.some((name) => process.env[name] !== undefined)) return [];
+  return [`--test-timeout=${isHeavy() ? 900_000 : 150_000}`];
 }
 
 function run(files) {
@@ -99,6 +112,7 @@ function run(files) {
     'tsx',
     '--test',
     `--test-concurrency=${concurrency()}`,
+    ...limit(),
     ...reporters,
     ...flags,
     ...files,

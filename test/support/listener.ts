@@ -72,9 +72,12 @@ export class Listener {
   }
 }
 
-/** The peer sees ECONNRESET; an attempt that has not come through yet is given up. */
+/**
+ * The peer sees ECONNRESET; an attempt that has not come through yet is given up, and so is a socket that is about to
+ * end anyway: Node cannot reset it, and would leave it open for good.
+ */
 export function reset(socket: Socket): void {
-  if (socket.connecting) socket.destroy();
+  if (socket.connecting || socket.writableEnded) socket.destroy();
   else socket.resetAndDestroy();
 }
 

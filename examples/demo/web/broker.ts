@@ -5,6 +5,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Aedes } from 'aedes';
 import { createWebSocketStream, WebSocketServer } from 'ws';
+import { reset } from '../../brokers.js';
 
 const HOST = '127.0.0.1';
 const PATH = '/mqtt';
@@ -93,7 +94,7 @@ export class WebBroker {
     this.#isHung = false;
     this.#waiting.clear();
     server.close();
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+    for (const socket of this.#sockets) reset(socket);
     await new Promise<void>((resolve) => aedes.close(resolve));
   }
 
