@@ -99,7 +99,7 @@ function concurrency() {
 /** A file that leaves something open would never end. Who asks for a long run may wait for it. */
 function limit() {
   if (LENGTHS.some((name) => process.env[name] !== undefined)) return [];
-  return [`--test-timeout=${isHeavy() ? 900_000 : 150_000}`];
+  return [`--test-timeout=${isHeavy() ? 900_000 : 300_000}`];
 }
 
 function run(files) {
