@@ -1,14 +1,12 @@
 /** What a page that came over https may not dial, and says so only in its console (R188). */
 import type { Endpoint } from '../endpoint.js';
+import { isLoopback } from '../loopback.js';
 import type { Page } from '../platform/page.js';
 
-/** Hosts that browsers trust as they trust https: this machine itself. */
-const OWN_MACHINE = /^(localhost|.+\.localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/i;
-
-/** Whether the browser refuses this endpoint as mixed content. */
+/** Whether the browser refuses this endpoint as mixed content. It trusts this machine itself as it trusts https. */
 export function isMixedContent(
   { scheme, host }: Endpoint,
   page: Pick<Page, 'isSecure'> | undefined,
 ): boolean {
-  return page?.isSecure === true && scheme === 'ws' && !OWN_MACHINE.test(host);
+  return page?.isSecure === true && scheme === 'ws' && !isLoopback(host);
 }

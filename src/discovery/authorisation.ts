@@ -6,9 +6,11 @@
  * weaker than what was asked for, and its addresses must not reach further inwards than the source itself.
  */
 import type { ParsedBrokers } from '../brokers.js';
-import { type Endpoint, type Scheme, toScheme } from '../endpoint.js';
+import type { Endpoint, Scheme } from '../endpoint.js';
+import { isLoopback } from '../loopback.js';
 import type { AddressScope } from '../platform/ports.js';
 import { isUnder, matches } from './host-policy.js';
+import { readRegistryUrl } from './registry/registry-url.js';
 
 /** What the user's configuration says of hosts. */
 export interface AuthorisationRules {
@@ -75,7 +77,7 @@ export class Authorisation {
   }
 
   #schemeRefusal({ scheme, host }: Endpoint, sources: readonly Source[]): string | undefined {
-    if (!PLAIN.has(scheme) || this.#rules.allowInsecure || isLoopbackName(host)) return undefined;
+    if (!PLAIN.has(scheme) || this.#rules.allowInsecure || isLoopback(host)) return undefined;
     if (sources.some((source) => source.scheme !== undefined && PLAIN.has(source.scheme))) return undefined;
     return `${scheme} is not encrypted, and nothing that was configured asks for that (allowInsecure: true permits it)`;
   }
@@ -109,7 +111,7 @@ export class Authorisation {
   }
 
   #scope(host: string): AddressScope {
-    if (isLoopbackName(host)) return 'loopback';
+    if (isLoopback(host)) return 'loopback';
     if (/^[\d.]+$|:/.test(host)) return this.#rules.addressScope?.(host) ?? 'public';
     return INSIDE.test(host) ? 'private' : 'public';
   }
@@ -122,15 +124,9 @@ function isOwn({ origin }: Endpoint): boolean {
 
 function vouchesFor({ origin, name }: Source, host: string): boolean {
   if (origin === 'srv') return isUnder(name, host);
-  if (host === name || (isLoopbackName(host) && isLoopbackName(name))) return true;
+  if (host === name || (isLoopback(host) && isLoopback(name))) return true;
   // The parent of an address is not a domain.
   return !/^[\d.]+$|:/.test(name) && isUnder(name, host);
-}
-
-function isLoopbackName(host: string): boolean {
-  return (
-    host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host) || host.endsWith('.localhost')
-  );
 }
 
 function sourcesOf(brokers: ParsedBrokers): Source[] {
@@ -151,12 +147,11 @@ function sourcesOf(brokers: ParsedBrokers): Source[] {
 
 /** A registry may have several hosts, and its URL may ask for a plain scheme itself. */
 function registrySources(url: string): Source[] {
-  const [, http = '', authorities = '', fragment = ''] =
-    /^(https?):\/\/([^/?#]*)[^#]*(?:#(.*))?$/i.exec(url) ?? [];
-  const wanted = toScheme(new URLSearchParams(fragment).get('scheme') ?? '');
-  const scheme = http.toLowerCase() === 'http' ? 'mqtt' : wanted;
-  return authorities.split(',').map((authority) => {
-    const { hostname } = new URL(`http://${authority.trim()}`);
-    return { origin: 'registry', name: hostname.replace(/^\[|\]$/g, ''), scheme };
-  });
+  // What was wrong with it has been thrown before: here it is only read.
+  const { urls, reach } = readRegistryUrl(url, { allowInsecure: true });
+  return urls.map(({ protocol, hostname }) => ({
+    origin: 'registry',
+    name: hostname.replace(/^\[|\]$/g, ''),
+    scheme: protocol === 'http:' ? 'mqtt' : reach.scheme,
+  }));
 }

@@ -1,6 +1,7 @@
 /** Reads the URL of a registry, before the code that asks registries is loaded. */
 import { type Scheme, toScheme } from '../../endpoint.js';
 import { optionError } from '../../errors.js';
+import { isLoopback } from '../../loopback.js';
 import type { Reach } from './mappings/mapping.js';
 
 /** What a registry URL says. */
@@ -35,7 +36,7 @@ export function readRegistryUrl(text: string, { allowInsecure }: UrlPolicy): Reg
   }
   const reach = readReach(fragment, shown);
   const urls = authorities.split(',').map((authority) => {
-    const url = parseUrl(`${scheme}://${authority.trim()}${path}`, shown);
+    const url = parseUrl(scheme, authority.trim(), path, shown);
     if (url.protocol === 'http:' && !allowInsecure && !isLoopback(url.hostname)) {
       throw optionError(
         'brokers',
@@ -48,16 +49,12 @@ export function readRegistryUrl(text: string, { allowInsecure }: UrlPolicy): Reg
   return { urls, reach };
 }
 
-function parseUrl(text: string, shown: string): URL {
-  // The platform's error may quote a token.
-  if (!URL.canParse(text))
+function parseUrl(scheme: string, authority: string, path: string, shown: string): URL {
+  const text = `${scheme}://${authority}${path}`;
+  // Without a host, the platform would take one from the path. Its own error may quote a token.
+  if (authority === '' || !URL.canParse(text))
     throw optionError('brokers', 'a registry URL such as registry+https://host/nodes.json', shown);
   return new URL(text);
-}
-
-/** Names and addresses of this machine. */
-function isLoopback(hostname: string): boolean {
-  return /^(?:localhost|.*\.localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(hostname);
 }
 
 function readReach(fragment: string, shown: string): Reach {

@@ -192,6 +192,15 @@ describe('a registry URL', () => {
       assert.doesNotMatch(text, /hunter2|accepted/);
   });
 
+  test('names every host before the path: what stands in the path is none', () => {
+    for (const text of [
+      'https:///evil.example/n',
+      'https://a.example,/evil.example/n',
+      'https:///[x]@evil.example',
+    ])
+      assert.match(refusal(text), /a registry URL such as registry\+https:\/\/host\/nodes\.json/);
+  });
+
   test('of etcd becomes a POST of a range, and a watch of the same', () => {
     const [target] = read('http://127.0.0.1:2379/v3/kv/range?prefix=/mqtt/nodes/');
     const range = { key: btoa('/mqtt/nodes/'), range_end: btoa('/mqtt/nodes0') };
