@@ -1,6 +1,6 @@
 /** DNS over HTTPS (RFC 8484): the only way to the DNS that a page has. */
 import type { Clock, Fetch } from '../../platform/ports.js';
-import { withDeadline } from './deadline.js';
+import { withDeadline } from '../with-deadline.js';
 import { type DnsMessage, finalAnswer, loadDecoder } from './decode.js';
 import { DnsFailure } from './dns-failure.js';
 import type { DnsAnswer } from './dns-query.js';

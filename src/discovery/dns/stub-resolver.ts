@@ -6,7 +6,7 @@
  */
 import { messageOf } from '../../errors.js';
 import type { Clock, DnsServer, DnsTransport } from '../../platform/ports.js';
-import { withDeadline } from './deadline.js';
+import { withDeadline } from '../with-deadline.js';
 import { type DecodeMessage, type DnsMessage, finalAnswer, loadDecoder } from './decode.js';
 import { DnsFailure, type DnsReason } from './dns-failure.js';
 import type { DnsAnswer } from './dns-query.js';

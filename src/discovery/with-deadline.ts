@@ -1,5 +1,5 @@
 /** Work that is given up after a time. */
-import type { Clock } from '../../platform/ports.js';
+import type { Clock } from '../platform/ports.js';
 
 /**
  * Runs `work` with a signal that is aborted when `signal` is, or after `ms` with what `late` makes. Rejects then even
