@@ -18,10 +18,16 @@ const isPackage = (id) => !/^(\.|\/|[A-Za-z]:[\\/]|\0)/.test(id);
  *
  * The container and the polyfill that it must find when it loads: as imports, esbuild would run the polyfill, a CommonJS
  * module, after everything else that the file imports, and every application that it bundles would throw.
- * dns-packet: as seven CommonJS files it takes Node 15 ms to load, as a part of the chunk that needs it 2 ms, and the
- * first dial waits for it.
+ * dns-packet and valibot: as seven CommonJS files the one takes Node 15 ms to load, as a part of the chunk that needs it
+ * 2 ms; of the other, a file of 200 kB, we use little. The first dial waits for them.
  */
-const INSIDE = /^(tsyringe|reflect-metadata|tslib|dns-packet|@leichtgewicht\/ip-codec)(\/|$)/;
+const INSIDE = /^(tsyringe|reflect-metadata|tslib|valibot|dns-packet|@leichtgewicht\/ip-codec)(\/|$)/;
+
+/**
+ * What Node loads in one file: a second and a third one take longer to load than to run, and the first dial waits for
+ * them. A page, which pays for each byte, loads the last two when it needs them.
+ */
+const IN_ONE_FILE = /\/src\/(index|di\/live-discovery|discovery\/dns\/create-srv-resolver)\.ts$/;
 
 /** A warning today is a broken bundle tomorrow: fail the build. */
 function onLog(level, log) {
@@ -62,6 +68,7 @@ const esm = (name, plugins = [], file = `./src/${name}.ts`, banner = '') => {
       format: 'es',
       entryFileNames: '[name].js',
       chunkFileNames: `chunks/${name}-[name]-[hash].js`,
+      manualChunks: (id) => (name === 'index' && IN_ONE_FILE.test(id) ? 'main' : undefined),
       // Bare imports of what a chunk imports anyway are warned of by bundlers.
       hoistTransitiveImports: false,
       sourcemap: true,

@@ -1,41 +1,11 @@
 /** The last list that was good, kept across restarts: a device that boots while DNS and registry are down (D9, R66). */
-import * as v from 'valibot';
 import { createEndpoint, type Endpoint } from '../endpoint.js';
 import type { Clock, TextStore } from '../platform/ports.js';
+import { MAX_NODES } from './registry/limits.js';
 import type { EndpointSet } from './resolver.js';
 
 /** Milliseconds that a kept list may be used (D12 of the defaults). */
 const MAX_AGE_MS = 7 * 24 * 60 * 60 * 1_000;
-/** Characters of a record that are looked at. */
-const MAX_RECORD_LENGTH = 2 ** 20;
-const MAX_ENDPOINTS = 1_000;
-
-const text = (max: number) => v.pipe(v.string(), v.minLength(1), v.maxLength(max));
-const number = v.pipe(v.number(), v.finite());
-
-const ENDPOINT = v.object({
-  id: text(128),
-  scheme: v.picklist(['mqtt', 'mqtts', 'ws', 'wss']),
-  authority: text(300),
-  path: v.pipe(v.string(), v.maxLength(2_048)),
-  priority: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65_535)),
-  weight: v.pipe(v.number(), v.minValue(0), v.maxValue(65_535)),
-  zone: v.optional(text(64)),
-  state: v.picklist(['up', 'draining', 'down']),
-  since: v.optional(number),
-  drainBy: v.optional(number),
-  origin: v.picklist(['function', 'resolver', 'srv', 'registry', 'topic']),
-});
-
-/** A record; `version` changes when an older reader could misread it. */
-const RECORD = v.object({
-  version: v.literal(1),
-  /** Names the source without telling it: its URL may hold a token. */
-  key: v.string(),
-  savedAt: number,
-  revision: v.optional(text(256)),
-  endpoints: v.pipe(v.array(ENDPOINT), v.minLength(1), v.maxLength(MAX_ENDPOINTS)),
-});
 
 /**
  * Keeps lists in a {@link TextStore} and gives the last one back.
@@ -59,7 +29,10 @@ export class LastKnownGood {
   /** The kept list; `undefined` where there is none that can be used. Never throws. */
   async load(): Promise<EndpointSet | undefined> {
     try {
-      const record = readRecord(await this.#store.read(this.#key));
+      const text = await this.#store.read(this.#key);
+      if (text === undefined) return undefined;
+      const { readRecord } = await import('./kept-record.js');
+      const record = readRecord(text);
       if (record?.key !== this.#key) return undefined;
       // A clock that was set back says nothing of the age: many devices boot in 1970.
       if (this.#clock.wallNow() - record.savedAt > MAX_AGE_MS) return undefined;
@@ -75,7 +48,7 @@ export class LastKnownGood {
 
   /** Keeps `set`, one after another. @throws what the store throws; the list in use is not touched by it. */
   save({ endpoints, revision }: EndpointSet): Promise<void> {
-    if (endpoints.some(isPrivate) || endpoints.length > MAX_ENDPOINTS) return Promise.resolve();
+    if (endpoints.some(isPrivate) || endpoints.length > MAX_NODES) return Promise.resolve();
     const record = {
       version: 1,
       key: this.#key,
@@ -100,10 +73,4 @@ function toRecord({ id, scheme, host, port, path, priority, weight, ...rest }: E
   const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`;
   const address = { scheme, authority, path: path.replace(/\?.*/, '') };
   return { id, ...address, priority, weight, zone, state, since, drainBy, origin };
-}
-
-function readRecord(text: string | undefined): v.InferOutput<typeof RECORD> | undefined {
-  if (text === undefined || text.length > MAX_RECORD_LENGTH) return undefined;
-  const result = v.safeParse(RECORD, JSON.parse(text));
-  return result.success ? result.output : undefined;
 }

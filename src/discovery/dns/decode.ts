@@ -18,8 +18,7 @@ export type DecodeMessage = (bytes: Uint8Array) => DnsMessage;
 
 /** The readers of dns-packet that are used; its type declarations leave them out. */
 interface DnsPacket {
-  encode(packet: object): Buffer;
-  readonly name: { decode(buffer: Buffer, offset: number): string };
+  readonly name: { encode(name: string): Buffer; decode(buffer: Buffer, offset: number): string };
   readonly cname: { decode(buffer: Buffer, offset: number): string };
   readonly srv: {
     decode(
@@ -41,7 +40,7 @@ export function loadDecoder(): Promise<DecodeMessage> {
 async function load(): Promise<DecodeMessage> {
   const { default: packet } = (await import('dns-packet')) as unknown as { default: DnsPacket };
   // The class that dns-packet itself uses: Node's, or in browsers that of the package `buffer`.
-  const { from } = packet.encode({}).constructor as typeof Buffer;
+  const { from } = packet.name.encode('.').constructor as typeof Buffer;
   return (bytes) => {
     const { rcode, truncated, records } = scanMessage(bytes);
     const buffer = from(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength);

@@ -1,0 +1,96 @@
+/**
+ * A process as an application starts it, without a loader of TypeScript: connects once, and tells how long its first
+ * dial took and how long a round trip of the same question is.
+ *
+ * Arguments: what to do, and the address of the DNS server, the URL of the registry, or a broker's port.
+ */
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { get } from 'node:http';
+import { connect as dial } from 'node:net';
+import packet from 'dns-packet';
+import { connect, tokens } from '../../../../dist/index.js';
+
+const NAME = '_mqtt._tcp.example.test';
+const TRIPS = 5;
+
+const [what, where] = process.argv.slice(2);
+const dialed = withResolvers();
+
+const kinds = {
+  list: () => connectTo([`mqtt://127.0.0.1:${where}`, 'mqtt://127.0.0.1:9']),
+  srv: () => connectTo('mqtt+srv://example.test', { dns: { servers: [where] }, allowedHosts: ['localhost'] }),
+  registry: () => connectTo(`registry+${where}`),
+  /** What an application would write itself: the least that the platform takes. dns-packet is loaded already. */
+  'srv by hand': async () => {
+    const { answers } = packet.decode(await ask(where));
+    const [{ data }] = answers;
+    dialed.resolve(performance.now());
+    dial({ host: data.target, port: data.port }).on('error', () => {});
+  },
+  'registry by hand': async () => {
+    const { nodes } = await (await fetch(where)).json();
+    const { hostname, port } = new URL(nodes[0].urls[0]);
+    dialed.resolve(performance.now());
+    dial({ host: hostname, port: Number(port) }).on('error', () => {});
+  },
+};
+
+function connectTo(brokers, discovery) {
+  connect(brokers, {
+    clientId: 'bench',
+    ...(discovery && { discovery }),
+    overrides: (container) => {
+      const network = container.resolve(tokens.network);
+      const open = (target, signal, address) => {
+        dialed.resolve(performance.now());
+        return network.open(target, signal, address);
+      };
+      const { schemes } = network;
+      const resolve = (target, signal) => network.resolve(target, signal);
+      container.register(tokens.network, { useValue: { schemes, resolve, open } });
+    },
+  });
+}
+
+async function ask(server) {
+  const [host, port] = server.split(':');
+  const socket = createSocket('udp4');
+  socket.connect(Number(port), host);
+  await once(socket, 'connect');
+  socket.send(packet.encode({ id: 1, questions: [{ type: 'SRV', name: NAME }] }));
+  const [reply] = await once(socket, 'message');
+  socket.close();
+  return reply;
+}
+
+async function roundTrip() {
+  if (what === 'list') return;
+  if (what.startsWith('srv')) await ask(where);
+  else {
+    const [response] = await once(get(where, { agent: false }), 'response');
+    response.resume();
+    await once(response, 'end');
+  }
+}
+
+/** As `Promise.withResolvers`, which Node 20 does not have. */
+function withResolvers() {
+  let resolve;
+  const promise = new Promise((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
+}
+
+const startedAt = performance.now();
+kinds[what]();
+const tookMs = (await dialed.promise) - startedAt;
+const trips = [];
+for (let trip = 0; trip < TRIPS; trip += 1) {
+  const sentAt = performance.now();
+  await roundTrip();
+  trips.push(performance.now() - sentAt);
+}
+// The first ones run code for the first time; the best is what the network takes.
+process.stdout.write(JSON.stringify({ tookMs, roundTripMs: Math.min(...trips) }), () => process.exit());
