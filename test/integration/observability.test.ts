@@ -225,7 +225,7 @@ describe('instrument', () => {
     );
     const [, waited] = await reader.points('messaging.client.operation.duration');
     assert.equal(waited?.unit, 's');
-    assert.ok(waited.sum > 0.1 && waited.sum < 5, `${waited.sum} s with the silence in it`);
+    assert.ok(waited.sum > 0.1 && waited.sum < 60, `${waited.sum} s with the silence in it`);
     const counts: [string, object, number][] = [
       ['mqtt_failover.failovers', { ...serverOf(a), 'mqtt_failover.resumed': false }, 1],
       ['mqtt_failover.offline.duration', {}, 1],
@@ -242,7 +242,7 @@ describe('instrument', () => {
         name,
       );
     const [detected] = await reader.points('mqtt_failover.detection.duration');
-    assert.ok(detected && detected.sum > 0.05 && detected.sum < 5, `${detected?.sum} s`);
+    assert.ok(detected && detected.sum > 0.05 && detected.sum < 60, `${detected?.sum} s`);
   });
 
   it('adds up clients, outboxes and verdicts, however many clients there are', async () => {

@@ -235,9 +235,9 @@ describe('an accepted connection ended by DISCONNECT with', { concurrency: 4 }, 
           await until(() => isBack(world), { what: () => `two CONNECTs at first: ${picture(world)}` });
           assert.deepEqual(picture(world).slice(0, 4), ['connected', 'first', 2, 0]);
           const gap = gapAtFirst(world);
-          // Half a second of real time for a busy machine.
+          // Two seconds of real time for a busy machine.
           assert.ok(gap >= (least as number) - SLACK_MS * HURRY, `${gap} ms`);
-          assert.ok(gap <= (most as number) + 500 * HURRY, `${gap} ms`);
+          assert.ok(gap <= (most as number) + 2_000 * HURRY, `${gap} ms`);
         });
         break;
       }
