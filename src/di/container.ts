@@ -34,7 +34,14 @@ import { SessionScope } from '../session/session-scope.js';
 import type { TabIdentity } from '../tabs/tab-identity.js';
 import { loadMoves } from './chunks.js';
 import { registerDiscovery } from './discovery.js';
-import { admitBy, own, type PartContainer, type ProcessParts, type Tools } from './parts.js';
+import {
+  admitBy,
+  type MovingParts,
+  own,
+  type PartContainer,
+  type ProcessParts,
+  type Tools,
+} from './parts.js';
 import { type OverrideContainer, tokens } from './tokens.js';
 
 /** What a client is made of, in the two steps that extending `MqttClient` takes. */
@@ -49,6 +56,9 @@ export interface Composition {
 
 /**
  * Wires one client. Reads options and builds objects; starts nothing.
+ *
+ * With a static list the container is gone when the engine is there: what is made later is given its parts, not the
+ * container, which is a third of what a client takes in memory.
  *
  * @param identity - Left out where the client id is the application's own.
  */
@@ -141,12 +151,13 @@ function registerConnection(
   register(tokens.dialer, (c) => {
     const transportTimeoutMs = Math.min(dial.transportTimeoutMs, attemptTimeoutMs);
     const bounds = { ...dial, transportTimeoutMs };
+    const secrets = c.resolve(own.credentials);
+    const session = c.resolve(own.session);
     return new RacingDialer(c.resolve(tokens.network), c.resolve(tokens.clock), bounds, {
-      prepare: (target, signal) => c.resolve(own.credentials).prepare(target, signal),
+      prepare: (target, signal) => secrets.prepare(target, signal),
       admit: admitBy(c.resolve(own.watcher)),
       budget: process.tools.dialBudget,
-      // Asked when a dial begins: by then the session, which is made after the dialer, has had its links.
-      roundTripMs: () => c.resolve(own.session).roundTripMs,
+      roundTripMs: () => session.roundTripMs,
     });
   });
   register(own.connectOptions, (c) => new ConnectOptions(c.resolve(own.core), new SessionScope(sessions)));
@@ -190,17 +201,27 @@ function registerMoves(
   { dialBudget }: Tools,
 ): void {
   register(own.loadMove, () => async () => (await loadMoves()).move);
-  register(own.moves, (c) =>
-    makeLateMoves({
-      load: async () => (await loadMoves()).plannedMoves(c, options, dialBudget),
+  register(own.moves, (c) => {
+    const parts: MovingParts = {
       supervisor: c.resolve(own.supervisor),
       watcher: c.resolve(own.watcher),
       clock: c.resolve(tokens.clock),
+      random: c.resolve(tokens.random),
+      network: c.resolve(tokens.network),
+      connectOptions: c.resolve(own.connectOptions),
+      core: c.resolve(own.core),
+    };
+    const { supervisor, watcher, clock } = parts;
+    return makeLateMoves({
+      load: async () => (await loadMoves()).plannedMoves(parts, options, dialBudget),
+      supervisor,
+      watcher,
+      clock,
       events: c.resolve(own.events),
       mode: options.failback.mode,
       probeMs: options.health.probeMs,
-    }),
-  );
+    });
+  });
 }
 
 function registerLifecycle(register: PartContainer['register'], { page }: Platform): void {
@@ -230,11 +251,11 @@ function registerDelivery(
     const elsewhere = heldTogether(c.resolve(own.inFlight), c.resolve(own.retries));
     const { store, codec } = outbox;
     const { options } = c.resolve(own.core);
+    const random = c.resolve(tokens.random);
     const makeBacklog: MakeBacklog | undefined =
       store === undefined
         ? undefined
         : (shared, owner) => {
-            const random = c.resolve(tokens.random);
             const load = async () => {
               const { Backlog, stores } = await loadStores();
               const lease = () => stores.lease(store, options.clientId ?? '');

@@ -16,7 +16,7 @@ import type { Engine, EngineDeps } from '../engine.js';
 import type { EventSink } from '../events.js';
 import type { SharedHealth } from '../health/shared-health.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';
-import type { Platform } from '../platform/ports.js';
+import type { Clock, Network, Platform, Random } from '../platform/ports.js';
 import type { ConnectOptions } from '../session/connect-options.js';
 import type { Session } from '../session/session.js';
 import type { PartToken } from './tokens.js';
@@ -74,6 +74,17 @@ export const own = Object.freeze({
   lifecycle: token<Lifecycle | undefined>('lifecycle'),
   engine: token<Engine>('engine'),
 });
+
+/** What planned moves are made of, when there is a reason to move. */
+export interface MovingParts {
+  readonly supervisor: Supervisor;
+  readonly watcher: EndpointList & DialPermit;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly network: Network;
+  readonly connectOptions: ConnectOptions;
+  readonly core: MqttCore;
+}
 
 /** Which addresses of a host may be dialed. */
 export function admitBy(permit: DialPermit): Admit {

@@ -7,63 +7,53 @@ import { makeDeparture, makeFailback, type RoamingDeps } from '../connection/roa
 import type { DialBudget } from '../dial/dial-budget.js';
 import { RacingDialer } from '../dial/racing-dialer.js';
 import type { ResolvedOptions } from '../options.js';
-import { admitBy, own, type PartContainer } from './parts.js';
-import { tokens } from './tokens.js';
+import { admitBy, type MovingParts } from './parts.js';
 
 export { move } from '../connection/move.js';
 
 /** What decides on moves of one client. */
 export function plannedMoves(
-  c: PartContainer,
+  parts: MovingParts,
   options: ResolvedOptions,
   dialBudget: DialBudget | undefined,
 ): PlannedMoves {
-  const failback = failbackOf(c, options, dialBudget);
-  return { failback, renewal: renewalOf(c), departure: departureOf(c, options, () => failback.moved()) };
+  const failback = failbackOf(parts, options, dialBudget);
+  const departure = departureOf(parts, options, () => failback.moved());
+  return { failback, renewal: renewalOf(parts), departure };
 }
 
 function failbackOf(
-  c: PartContainer,
+  parts: MovingParts,
   { dial, failback, health }: ResolvedOptions,
   budget: DialBudget | undefined,
 ): Failback {
-  const clock = c.resolve(tokens.clock);
+  const { network, clock, watcher, connectOptions } = parts;
   return makeFailback({
-    ...roaming(c),
+    ...roaming(parts),
     bounds: { ...failback, probeMs: health.probeMs },
-    connectOptions: c.resolve(own.connectOptions),
+    connectOptions,
     // As a fail-over dials, but for the credentials, which a probe has no use for.
-    dialer: new RacingDialer(c.resolve(tokens.network), clock, dial, {
-      admit: admitBy(c.resolve(own.watcher)),
-      budget,
-      purpose: 'probe',
-    }),
+    dialer: new RacingDialer(network, clock, dial, { admit: admitBy(watcher), budget, purpose: 'probe' }),
   });
 }
 
-function departureOf(c: PartContainer, { backoff }: ResolvedOptions, moved: () => void): Departure {
+function departureOf(parts: MovingParts, { backoff }: ResolvedOptions, moved: () => void): Departure {
   return makeDeparture({
-    ...roaming(c),
-    watcher: c.resolve(own.watcher),
+    ...roaming(parts),
+    watcher: parts.watcher,
     spreadMs: backoff.spreadMs,
     moved,
   });
 }
 
-function roaming(c: PartContainer): RoamingDeps {
-  return {
-    supervisor: c.resolve(own.supervisor),
-    clock: c.resolve(tokens.clock),
-    random: c.resolve(tokens.random),
-    clientId: () => c.resolve(own.core).options.clientId ?? '',
-  };
+function roaming({ supervisor, clock, random, core }: MovingParts): RoamingDeps {
+  return { supervisor, clock, random, clientId: () => core.options.clientId ?? '' };
 }
 
-function renewalOf(c: PartContainer): Renewal {
-  const supervisor = c.resolve(own.supervisor);
+function renewalOf({ supervisor, clock, random }: MovingParts): Renewal {
   return new Renewal({
-    clock: c.resolve(tokens.clock),
-    random: c.resolve(tokens.random),
+    clock,
+    random,
     renew: async (reason) => {
       const { current } = supervisor;
       if (current) await supervisor.move(current.id, reason, { event: 'move', patient: false });

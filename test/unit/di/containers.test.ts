@@ -1,10 +1,14 @@
 /** The container of Node and the one of pages do the same with what is registered. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { PartContainer } from '../../../src/di/parts.js';
 import { smallContainer } from '../../../src/di/small-container.js';
 import type { PartToken } from '../../../src/di/tokens.js';
 import { tsyringeContainer } from '../../../src/di/tsyringe-container.js';
+import { connect } from '../../../src/index.js';
 
 const containers: Readonly<Record<string, () => PartContainer>> = { smallContainer, tsyringeContainer };
 
@@ -53,3 +57,21 @@ for (const [name, create] of Object.entries(containers)) {
     });
   });
 }
+
+test('the container of a client goes when the client is made, and the client stays', async () => {
+  let ofContainer: WeakRef<object> | undefined;
+  const client = connect(['mqtt://127.0.0.1:1', 'mqtt://127.0.0.1:2'], {
+    manualConnect: true,
+    overrides: ({ resolve }) => {
+      ofContainer = new WeakRef(resolve);
+    },
+  });
+  assert.ok(ofContainer);
+  // Until the end of the present turn a WeakRef holds its target.
+  await turn();
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  assert.equal(ofContainer.deref(), undefined);
+  assert.equal(client.status().state, 'idle');
+  await client.endAsync();
+});
