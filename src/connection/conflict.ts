@@ -19,7 +19,7 @@ export class Conflict {
   #ghostUntil = Number.NEGATIVE_INFINITY;
   #holds = 0;
   /** Endpoints that closed a young link without a word, and have not shown since whether they live. */
-  readonly #unexplained = new Map<string, number>();
+  #unexplained: Map<string, number> | undefined;
   /** When those were that live. */
   #silentCloses: number[] = [];
 
@@ -35,13 +35,13 @@ export class Conflict {
 
   /** An endpoint could not be reached: its silent close was its death, and no twin's doing. */
   endpointDied(id: string): void {
-    this.#unexplained.delete(id);
+    this.#unexplained?.delete(id);
   }
 
   /** An endpoint accepted us: it lives, so its silent close was meant for us. */
   accepted(id: string): void {
-    const closedAt = this.#unexplained.get(id);
-    this.#unexplained.delete(id);
+    const closedAt = this.#unexplained?.get(id);
+    this.#unexplained?.delete(id);
     if (closedAt !== undefined) this.#silentCloses.push(closedAt);
   }
 
@@ -70,6 +70,7 @@ export class Conflict {
    */
   closedSilently(id: string): number | undefined {
     const now = this.#clock.now();
+    this.#unexplained ??= new Map();
     this.#unexplained.set(id, now);
     this.#silentCloses = this.#silentCloses.filter((at) => now - at < DUEL_WINDOW_MS);
     return this.#silentCloses.length + 1 < SILENT_CLOSES ? undefined : this.#hold();
@@ -80,7 +81,7 @@ export class Conflict {
     this.#takenOverAt = undefined;
     this.#holds = 0;
     this.#silentCloses = [];
-    this.#unexplained.clear();
+    this.#unexplained = undefined;
   }
 
   #hold(): number {

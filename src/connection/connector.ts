@@ -11,7 +11,7 @@ import { classify, coolRangeOf, isDistrust } from '../health/outcomes.js';
 import type { Clock, DialTarget, Random } from '../platform/ports.js';
 import type { Candidates } from '../selection/candidates.js';
 import type { ConnectOptions } from '../session/connect-options.js';
-import type { Link, SessionPort } from '../session/session.js';
+import type { Link, SessionListener, SessionPort } from '../session/session.js';
 import { inWords, traceFailure, traceStep } from '../trace.js';
 import type { Conflict } from './conflict.js';
 import type { Pacing } from './pacing.js';
@@ -48,6 +48,45 @@ export interface ConnectorDeps {
 
 /** Milliseconds that an endpoint which sends us away is left alone (R95). */
 const REDIRECT_COOL_MS = 60_000;
+
+/** What is only needed while CONNECT waits for its answer. */
+interface Pending {
+  readonly signal: AbortSignal;
+  readonly onAbort: () => void;
+  readonly refused: (error: FailoverError) => void;
+}
+
+/** CONNECT on its way, and then its link, which lasts: the pass that led to it is let go with the answer. */
+class Opening implements SessionListener {
+  readonly #listener: PassListener;
+  #pending: Pending | undefined;
+
+  constructor(listener: PassListener, pending: Pending) {
+    this.#listener = listener;
+    this.#pending = pending;
+    pending.signal.addEventListener('abort', pending.onAbort);
+  }
+
+  accepted(link: Link): void {
+    this.#answered();
+    this.#listener.accepted(link);
+  }
+
+  refused(error: FailoverError): void {
+    this.#answered()?.refused(error);
+  }
+
+  ended(error: FailoverError): void {
+    this.#listener.ended(error);
+  }
+
+  #answered(): Pending | undefined {
+    const pending = this.#pending;
+    this.#pending = undefined;
+    pending?.signal.removeEventListener('abort', pending.onAbort);
+    return pending;
+  }
+}
 
 /** Runs passes. Knows no states and no timers; the supervisor says when. */
 export class Connector {
@@ -139,20 +178,12 @@ export class Connector {
     const left = Math.max(1, attemptTimeoutMs - spentMs);
     const hasOthers = this.untried(pass).some(({ id }) => id !== endpoint.id);
     const patienceMs = hasOthers ? pass.patienceMs(endpoint.id) : connackTimeoutMs;
-    const onAbort = () => session.abandon();
-    signal.addEventListener('abort', onAbort);
-    session.open(dialed, Math.min(connackTimeoutMs, patienceMs, left), {
-      accepted: (link) => {
-        signal.removeEventListener('abort', onAbort);
-        listener.accepted(link);
-      },
-      refused: (error) => {
-        signal.removeEventListener('abort', onAbort);
-        this.#failed(pass, endpoint, error);
-        this.run(pass, signal, listener);
-      },
-      ended: (error) => listener.ended(error),
-    });
+    const refused = (error: FailoverError) => {
+      this.#failed(pass, endpoint, error);
+      this.run(pass, signal, listener);
+    };
+    const opening = new Opening(listener, { signal, onAbort: () => session.abandon(), refused });
+    session.open(dialed, Math.min(connackTimeoutMs, patienceMs, left), opening);
   }
 
   /** Endpoints that may be tried now: not within a second of the last time. */

@@ -27,7 +27,7 @@ export class Supervisor {
   #state: State = { name: 'idle' };
   #link: { readonly link: Link; readonly since: number } | undefined;
   /** The endpoints of the list, as they were when it changed last. */
-  #listed: ReadonlySet<Endpoint> = new Set();
+  #listed: readonly Endpoint[] = [];
   #started = false;
   /** When the last pass began. */
   #passAt = Number.NEGATIVE_INFINITY;
@@ -256,13 +256,13 @@ export class Supervisor {
    */
   #listChanged(): void {
     const { watcher, health, refusal } = this.#deps;
-    const before = this.#listed;
-    this.#listed = new Set(watcher.current?.endpoints);
+    const before = new Set(this.#listed);
+    this.#listed = watcher.current?.endpoints ?? [];
     this.#parts.redirects.listChanged();
-    this.#parts.candidates.retain([...this.#listed]);
-    health.retain([...this.#listed]);
+    this.#parts.candidates.retain(this.#listed);
+    health.retain(this.#listed);
     const isNew = (each: Endpoint) => !before.has(each) && each.state !== 'down' && !refusal(each);
-    if (this.#state.endsAt !== undefined && [...this.#listed].some(isNew))
+    if (this.#state.endsAt !== undefined && this.#listed.some(isNew))
       this.#hurry(this.#state.endsAt, 'the list has a new endpoint');
   }
 

@@ -64,12 +64,12 @@ export function waiting(
   onOthers: () => boolean,
 ): State {
   const { clock } = deps;
-  const abort = new AbortController();
   const timer = clock.setTimeout(onEnd, waitMs);
+  const abort = name === 'auth-wait' ? new AbortController() : undefined;
   const leave = () => {
     clock.clearTimeout(timer);
-    abort.abort();
+    abort?.abort();
   };
-  if (name === 'auth-wait') watchCredentials(deps, abort.signal, onOthers);
+  if (abort) watchCredentials(deps, abort.signal, onOthers);
   return { name, leave, ...(heedsList ? { endsAt: clock.now() + waitMs } : {}) };
 }

@@ -28,7 +28,7 @@ export class HealthBook implements Member {
   /** Where the endpoints of the list are, by id; only for what is shared. */
   readonly #addresses = new Map<string, string>();
   /** Who saw the last failure of an endpoint, if it was another client: its word counts once in a row. */
-  readonly #witnesses = new Map<string, symbol>();
+  #witnesses: Map<string, symbol> | undefined;
 
   /** @param shared - What the clients of the process know together; left out, this one keeps to itself. */
   constructor(bounds: HealthBounds, clock: Clock, random: Random, events: EventSink, shared?: SharedHealth) {
@@ -41,7 +41,7 @@ export class HealthBook implements Member {
   /** An attempt or a young link failed, and the endpoint is to blame. */
   failed(id: string, reason: string, blame: Blame = 'client'): void {
     const address = this.#addresses.get(id);
-    this.#witnesses.delete(id);
+    this.#witnesses?.delete(id);
     this.#blame(id, reason, blame);
     if (address !== undefined && blame === 'node')
       this.#shared?.tell(address, this, { kind: 'failed', reason });
@@ -104,7 +104,9 @@ export class HealthBook implements Member {
   retain(endpoints: readonly Endpoint[]): void {
     const present = new Map(endpoints.map((endpoint) => [endpoint.id, endpoint]));
     this.#verdicts.retain(present);
-    for (const id of this.#witnesses.keys()) if (!present.has(id)) this.#witnesses.delete(id);
+    this.#witnesses?.forEach((_, id, witnesses) => {
+      if (!present.has(id)) witnesses.delete(id);
+    });
     if (this.#shared) this.#share(endpoints, this.#shared);
   }
 
@@ -166,8 +168,8 @@ export class HealthBook implements Member {
     const reason = `as another client found: ${fact.reason}`;
     if (fact.kind === 'cooled') {
       this.#coolUntil(id, fact.until, reason, 'node');
-    } else if (this.#witnesses.get(id) !== witness) {
-      this.#witnesses.set(id, witness);
+    } else if (this.#witnesses?.get(id) !== witness) {
+      this.#saw(id, witness);
       this.#blame(id, reason, 'node');
     }
   }
@@ -181,11 +183,16 @@ export class HealthBook implements Member {
     const { failures: most, ejectMs } = this.#bounds;
     const said = `as another client found: ${reason}`;
     if (failures > 0 && now < failedAt + ejectMs) {
-      if (witness) this.#witnesses.set(id, witness);
-      else this.#witnesses.delete(id);
+      if (witness) this.#saw(id, witness);
+      else this.#witnesses?.delete(id);
       for (let n = Math.min(failures, most); n > 0; n -= 1) this.#blame(id, said, 'node');
     }
     if (cooledUntil > now) this.#coolUntil(id, cooledUntil, said, 'node');
+  }
+
+  #saw(id: string, witness: symbol): void {
+    this.#witnesses ??= new Map();
+    this.#witnesses.set(id, witness);
   }
 
   #blame(id: string, reason: string, blame: Blame): void {
@@ -199,7 +206,7 @@ export class HealthBook implements Member {
   }
 
   #clear(id: string, reason: string | null): void {
-    this.#witnesses.delete(id);
+    this.#witnesses?.delete(id);
     this.#verdicts.clear(id, reason);
   }
 

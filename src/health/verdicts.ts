@@ -110,7 +110,8 @@ export class Verdicts {
 
   /** It works: nothing is held against it any more, but that a link must hold before our own failures are forgotten. */
   clear(id: string, reason: string | null): void {
-    const verdict = this.#verdict(id);
+    const verdict = this.#verdicts.get(id);
+    if (!verdict) return;
     verdict.ejectedUntil = 0;
     verdict.nodeFailures = 0;
     verdict.reason = reason;
@@ -125,15 +126,16 @@ export class Verdicts {
 
   /** A link held. */
   forgive(id: string): void {
-    const verdict = this.#verdict(id);
+    const verdict = this.#verdicts.get(id);
+    if (!verdict) return;
     verdict.failures = 0;
     verdict.ejections = Math.max(0, verdict.ejections - 1);
   }
 
   /** A probe was answered: that shows, and readmits nobody by itself. */
   answered(id: string): void {
-    const verdict = this.#verdict(id);
-    if (verdict.state === 'healthy') return;
+    const verdict = this.#verdicts.get(id);
+    if (!verdict || verdict.state === 'healthy') return;
     verdict.reason = 'a probe succeeded';
     this.#change(id, verdict, 'probing');
   }

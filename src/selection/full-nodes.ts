@@ -34,7 +34,8 @@ interface Hold {
 export class FullNodes {
   readonly #clock: Clock;
   readonly #random: Random;
-  readonly #holds = new Map<string, Hold>();
+  /** Made with the first. */
+  #holds: Map<string, Hold> | undefined;
 
   constructor(clock: Clock, random: Random) {
     this.#clock = clock;
@@ -43,10 +44,11 @@ export class FullNodes {
 
   /** The endpoint said that it is full. Asked before its time was up, for want of others, it has only said it again. */
   answered(id: string, reason: string): void {
-    const known = this.#holds.get(id)?.answers ?? 0;
+    const known = this.#holds?.get(id)?.answers ?? 0;
     const answers = this.hold(id) ? known : known + 1;
     const holdMs = Math.min(MAX_HOLD_MS, HOLD_MS * 2 ** Math.min(answers - 1, 16));
     const until = this.#clock.now() + holdMs * (1 + HOLD_JITTER * this.#random.next());
+    this.#holds ??= new Map();
     this.#holds.set(id, { until, reason, answers });
   }
 
@@ -57,19 +59,19 @@ export class FullNodes {
    */
   accepted(id: string): boolean {
     const wasFull = this.hold(id) !== undefined;
-    this.#holds.delete(id);
+    this.#holds?.delete(id);
     return wasFull;
   }
 
   /** Why an endpoint is left alone, and until when on the monotonic clock; `undefined` when it is not. */
   hold(id: string): { readonly until: number; readonly reason: string } | undefined {
-    const hold = this.#holds.get(id);
+    const hold = this.#holds?.get(id);
     return hold && hold.until > this.#clock.now() ? hold : undefined;
   }
 
   /** `ranked` with the full ones at its end, the one first whose time is up first. */
   last(ranked: readonly Endpoint[]): readonly Endpoint[] {
-    if (this.#holds.size === 0) return ranked;
+    if (!this.#holds || this.#holds.size === 0) return ranked;
     const others: Endpoint[] = [];
     const full: { readonly endpoint: Endpoint; readonly until: number }[] = [];
     for (const endpoint of ranked) {
@@ -84,6 +86,8 @@ export class FullNodes {
 
   /** Forgets endpoints that are no longer in the list. */
   retain(present: ReadonlySet<string>): void {
-    for (const id of this.#holds.keys()) if (!present.has(id)) this.#holds.delete(id);
+    this.#holds?.forEach((_, id, holds) => {
+      if (!present.has(id)) holds.delete(id);
+    });
   }
 }

@@ -58,8 +58,9 @@ export function spareYoung(
 /** Remembers which endpoints went away and came back, as far as this client saw it or the list says so. */
 export class Recoveries {
   readonly #clock: Clock;
-  readonly #away = new Set<string>();
-  readonly #backAt = new Map<string, number>();
+  /** Made with the first: most clients never have one, and a process may have thousands of clients. */
+  #away: Set<string> | undefined;
+  #backAt: Map<string, number> | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -67,18 +68,21 @@ export class Recoveries {
 
   /** The endpoint is out of use. */
   away(id: string): void {
+    this.#away ??= new Set();
     this.#away.add(id);
-    this.#backAt.delete(id);
+    this.#backAt?.delete(id);
   }
 
   /** The endpoint answers; means something only if it was away. */
   back(id: string): void {
-    if (this.#away.delete(id)) this.#backAt.set(id, this.#clock.now());
+    if (!this.#away?.delete(id)) return;
+    this.#backAt ??= new Map();
+    this.#backAt.set(id, this.#clock.now());
   }
 
   /** {@link warmShare} of an endpoint now. */
   share({ id, since }: Endpoint): number {
-    const seenAt = this.#backAt.get(id);
+    const seenAt = this.#backAt?.get(id);
     const seen = seenAt === undefined ? 1 : warmShare(this.#clock.now() - seenAt);
     const told = since === undefined ? WARM_UP_MS : this.#clock.wallNow() - since;
     // Well in the future: one of the two clocks is wrong, perhaps by years, and tells us nothing.
@@ -87,7 +91,11 @@ export class Recoveries {
 
   /** Forgets endpoints that are no longer in the list. */
   retain(present: ReadonlySet<string>): void {
-    for (const id of this.#away) if (!present.has(id)) this.#away.delete(id);
-    for (const id of this.#backAt.keys()) if (!present.has(id)) this.#backAt.delete(id);
+    this.#away?.forEach((id, _, away) => {
+      if (!present.has(id)) away.delete(id);
+    });
+    this.#backAt?.forEach((_, id, backAt) => {
+      if (!present.has(id)) backAt.delete(id);
+    });
   }
 }

@@ -27,11 +27,11 @@ const SYN_TRIES = 6;
 /** Who is at our end of a connection after CONNECT. */
 export interface Peer {
   /** CONNACK, accepted. */
-  answered(): void;
+  answered(connection: Connection): void;
   /** The node closed the connection. */
-  closed(): void;
+  closed(connection: Connection): void;
   /** The node is gone without a word; the connection looks as it did. */
-  silenced(): void;
+  silenced(connection: Connection): void;
 }
 
 /** Told of what clients ask of nodes. */
@@ -174,7 +174,7 @@ export class Connection implements Transport {
         if (!broker.connections.has(this)) return;
         this.#served();
         this.#later(() => {
-          if (!this.destroyed) peer.answered();
+          if (!this.destroyed) peer.answered(this);
         });
       });
     });
@@ -187,14 +187,14 @@ export class Connection implements Transport {
       if (this.destroyed) return;
       this.destroyed = true;
       this.#onClose?.();
-      this.#peer?.closed();
+      this.#peer?.closed(this);
     });
   }
 
   /** The node is gone. */
   silence(): void {
     this.#isWaiting = false;
-    if (!this.destroyed) this.#peer?.silenced();
+    if (!this.destroyed) this.#peer?.silenced(this);
   }
 
   /** Our side closes; the node knows it a little later, and frees the place. */

@@ -8,8 +8,8 @@ import type { SessionListener, SessionPort } from '../session/session.js';
 import type { Connection, Peer } from './broker.js';
 import type { Recorder } from './recorder.js';
 
-/** As {@link Session}, over connections of the model. */
-export class ModelSession implements SessionPort {
+/** As {@link Session}, over connections of the model. One object for both of its sides: there are very many of them. */
+export class ModelSession implements SessionPort, Peer {
   readonly #client: number;
   readonly #clock: Clock;
   readonly #recorder: Recorder;
@@ -38,30 +38,34 @@ export class ModelSession implements SessionPort {
     this.#connection = connection;
     this.#listener = listener;
     this.#since = this.#clock.now();
-    const peer: Peer = {
-      answered: () => {
-        if (connection !== this.#connection) return;
-        this.#disarm();
-        this.#isLinked = true;
-        this.#roundTripMs = this.#clock.now() - this.#since;
-        this.#since = this.#clock.now();
-        this.#recorder.accepted(this.#client, connection.broker);
-        listener.accepted({ endpoint, resumed: false, limits: NO_LIMITS, expiresAt: undefined });
-      },
-      closed: () => {
-        if (connection !== this.#connection) return;
-        const how = this.#isLinked ? 'closed' : 'closed-before-connack';
-        this.#ended(linkClosed(endpoint.id, 'the connection was closed', undefined, how));
-      },
-      silenced: () => {
-        if (connection === this.#connection && this.#isLinked) this.#awaitPing(connection);
-      },
-    };
     this.#timer = this.#clock.setTimeout(() => {
       connection.destroy();
       this.#ended(connackMissing(endpoint.id, connackTimeoutMs));
     }, connackTimeoutMs);
-    connection.connect(peer);
+    connection.connect(this);
+  }
+
+  answered(connection: Connection): void {
+    if (connection !== this.#connection) return;
+    this.#disarm();
+    this.#isLinked = true;
+    this.#roundTripMs = this.#clock.now() - this.#since;
+    this.#since = this.#clock.now();
+    const { broker } = connection;
+    this.#recorder.accepted(this.#client, broker);
+    const { endpoint } = broker;
+    this.#listener?.accepted({ endpoint, resumed: false, limits: NO_LIMITS, expiresAt: undefined });
+  }
+
+  closed(connection: Connection): void {
+    if (connection !== this.#connection) return;
+    const how = this.#isLinked ? 'closed' : 'closed-before-connack';
+    const { id } = connection.broker.endpoint;
+    this.#ended(linkClosed(id, 'the connection was closed', undefined, how));
+  }
+
+  silenced(connection: Connection): void {
+    if (connection === this.#connection && this.#isLinked) this.#awaitPing(connection);
   }
 
   abandon(): void {
