@@ -10,6 +10,7 @@
  *
  * through `engine.ts`. A client of one broker without our options has no engine and is MQTT.js itself.
  */
+
 import mqtt, {
   type ClientSubscribeCallback,
   type IClientOptions,
@@ -41,13 +42,11 @@ import type { MqttCore } from './mqtt/mqtt-core.js';
 import { clearReconnect, writePacket } from './mqtt/mqttjs-internals.js';
 import { logEvent, redactingLog, redactPacket } from './mqtt/redact.js';
 import { PlainStatus } from './plain-status.js';
+import { LONGEST_TIMER_MS } from './platform/longest-timer.js';
 import { DEFAULT_KEEPALIVE } from './session/liveness.js';
 import type { ClientStatus, Explanation } from './status.js';
 
 const { MqttClient } = mqtt;
-
-/** Largest delay of a timer. MQTT.js's own reconnect and CONNACK timers get it, so that they never fire. */
-const NEVER_MS = 2_147_483_647;
 
 /** Events of a client: MQTT.js's and ours. */
 export type FailoverEventCallbacks = Omit<MqttClientEventCallbacks, 'message'> & {
@@ -451,8 +450,9 @@ function managedOptions({ options, inFlight, packetIds }: ManagedSetup): IClient
     ...options,
     ...(options.log ? { log: redactingLog(options.log) } : {}),
     manualConnect: true,
-    reconnectPeriod: NEVER_MS,
-    connectTimeout: NEVER_MS,
+    // MQTT.js's own timers for that never fire.
+    reconnectPeriod: LONGEST_TIMER_MS,
+    connectTimeout: LONGEST_TIMER_MS,
     resubscribe: false,
     reconnectOnConnackError: true,
     outgoingStore: inFlight,

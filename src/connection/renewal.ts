@@ -1,4 +1,5 @@
 /** Connects anew before credentials expire on a live link, so that no broker has to cut it (R124). */
+import { LONGEST_TIMER_MS } from '../platform/longest-timer.js';
 import type { Clock, Random, Timer } from '../platform/ports.js';
 import type { Link } from '../session/session.js';
 
@@ -15,8 +16,6 @@ const EARLIEST = 0.8;
 const LATEST = 0.95;
 /** Milliseconds of life that are too few to bother: the broker's cut and its reconnection are as quick. */
 const LEAST_LIFE_MS = 2_000;
-/** Longer timers overflow to 1 ms in Node and browsers. */
-const MAX_TIMER_MS = 2_147_483_647;
 
 /** Watches the `expiresAt` of the credentials that a link was made with. */
 export class Renewal {
@@ -47,10 +46,10 @@ export class Renewal {
     const timer = clock.setTimeout(
       () => {
         // Not there yet, only at the end of the longest timer.
-        if (life * share > MAX_TIMER_MS) this.#schedule(expiresAt);
+        if (life * share > LONGEST_TIMER_MS) this.#schedule(expiresAt);
         else this.#renew(timer, expiresAt);
       },
-      Math.min(life * share, MAX_TIMER_MS),
+      Math.min(life * share, LONGEST_TIMER_MS),
     );
     this.#timer = timer;
   }

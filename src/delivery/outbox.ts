@@ -4,8 +4,10 @@
  * With a store, only its beginning is in memory, and the rest is the {@link OutboxBacklog}. Nothing leaves it silently: a
  * message is taken by the replayer, or settled with an error and reported as `dropped`.
  */
+
 import { FailoverError, type FailoverErrorCode } from '../errors.js';
 import type { DropReason, EventSink } from '../events.js';
+import { LONGEST_TIMER_MS } from '../platform/longest-timer.js';
 import type { Clock, Timer } from '../platform/ports.js';
 import { Lane } from './lane.js';
 import type { OutboxBacklog } from './late-backlog.js';
@@ -405,7 +407,7 @@ export class Outbox {
         this.#expire();
         this.#watchAge();
       },
-      Math.min(left, MAX_TIMER_MS),
+      Math.min(left, LONGEST_TIMER_MS),
     );
   }
 
@@ -422,6 +424,3 @@ export class Outbox {
 function copy(bytes: Uint8Array): Uint8Array {
   return Uint8Array.prototype.slice.call(bytes);
 }
-
-/** Longer timers overflow to 1 ms in Node and browsers. */
-const MAX_TIMER_MS = 2_147_483_647;

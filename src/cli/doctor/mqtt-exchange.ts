@@ -1,5 +1,7 @@
 /** One CONNECT over an open transport, a PINGREQ, and a polite end. */
+
 import mqtt, { type IClientOptions, type IConnackPacket, type Packet, type StreamBuilder } from 'mqtt';
+import { LONGEST_TIMER_MS } from '../../platform/longest-timer.js';
 import type { Clock, Transport } from '../../platform/ports.js';
 
 const { MqttClient } = mqtt;
@@ -36,7 +38,7 @@ export async function exchange(
   const client = new MqttClient((() => transport) as unknown as StreamBuilder, {
     ...options,
     reconnectPeriod: 0,
-    connectTimeout: 2_147_483_647,
+    connectTimeout: LONGEST_TIMER_MS,
   });
   let malformed = false;
   client.on('error', (error: Error & { code?: unknown }) => {
