@@ -6,6 +6,8 @@ import { describe, it } from 'node:test';
 import { build } from 'esbuild';
 import type { Frame, Page } from 'playwright-core';
 import { aedesBroker } from '../support/aedes-cluster.js';
+import { srv } from '../support/dns-messages.js';
+import { dohServer } from '../support/doh-server.js';
 import { browserPage } from '../support/page.js';
 import { RegistryServer } from '../support/registry-server.js';
 
@@ -148,6 +150,45 @@ describe('a page that is denied', { timeout: 60_000 }, () => {
     assert.equal(source, 'static');
     assert.ok(registry.requests.length > 0);
     assert.match((await events(page)).join(), /127\.0\.0\.1:\d+\/nodes\.json: Failed to fetch/);
+    assert.deepEqual(opened.errors, []);
+  });
+
+  it('DNS over HTTPS is told so, keeps the list that it has, and boots with it', async () => {
+    await using broker = await aedesBroker();
+    const name = '_mqtt-ws._tcp.example.test';
+    const answers = [srv(name, 'localhost', { port: broker.wsPort, ttl: 1 })];
+    await using doh = await dohServer(() => ({ answers }));
+    await using opened = await browserPage({ html: HTML, files: await app() });
+    const { page } = opened;
+    const connectBySrv = () =>
+      page.evaluate(async (url) => {
+        window.events = [];
+        const client = window.mqttFailover.connect('ws+srv://example.test/?srv=mqtt-ws', {
+          protocolVersion: 4,
+          discovery: { dns: { doh: url }, allowedHosts: ['localhost'], refreshMs: 1_000 },
+        });
+        window.client = client;
+        client.on('discovery-error', ({ source, error }) =>
+          window.events.push(`${source} ${error.code} ${error.message}`),
+        );
+        await new Promise((resolve) => client.once('connect', resolve));
+        return client.status().discovery.source;
+      }, doh.url);
+    const status = () => page.evaluate(() => window.client.status());
+
+    assert.equal(await connectBySrv(), 'srv');
+    doh.allowsPages = false;
+    await page.waitForFunction(() => window.events.length > 0);
+    const refused =
+      /^srv ERR_DISCOVERY .*_mqtt-ws\._tcp\.example\.test.*127\.0\.0\.1:\d+.*doh-cors-or-network/;
+    assert.match((await events(page))[0] ?? '', refused);
+    const { state, endpoints, discovery } = await status();
+    assert.deepEqual([state, endpoints.map(({ id }) => id)], ['connected', [`localhost:${broker.wsPort}`]]);
+    assert.match(discovery.error ?? '', /doh-cors-or-network/);
+
+    await page.reload();
+    assert.equal(await connectBySrv(), 'last-known-good');
+    await page.waitForFunction(() => window.events.some((text) => text.includes('doh-cors-or-network')));
     assert.deepEqual(opened.errors, []);
   });
 });

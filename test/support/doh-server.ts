@@ -12,6 +12,8 @@ import { HOST } from './listener.js';
 
 export interface DohServer extends AsyncDisposable {
   readonly url: string;
+  /** Whether pages of other origins may read what `url` answers; may be changed at any time. */
+  allowsPages: boolean;
   readonly urlWithoutCors: string;
   /** Methods of all requests, in order. */
   readonly methods: string[];
@@ -22,7 +24,7 @@ export async function dohServer(answer: () => Reply): Promise<DohServer> {
   const server = http.createServer((request, response) => {
     methods.push(request.method ?? '');
     const { pathname, searchParams } = new URL(request.url ?? '', `http://${HOST}`);
-    if (pathname === '/dns-query') response.setHeader('access-control-allow-origin', '*');
+    if (pathname === '/dns-query' && doh.allowsPages) response.setHeader('access-control-allow-origin', '*');
     const query = Buffer.from(searchParams.get('dns') ?? '', 'base64url');
     response.setHeader('content-type', 'application/dns-message');
     response.end(encodeReply(query, answer()));
@@ -30,8 +32,9 @@ export async function dohServer(answer: () => Reply): Promise<DohServer> {
   server.listen(0, HOST);
   await once(server, 'listening');
   const origin = `http://${HOST}:${(server.address() as AddressInfo).port}`;
-  return {
+  const doh: DohServer = {
     url: `${origin}/dns-query`,
+    allowsPages: true,
     urlWithoutCors: `${origin}/private`,
     methods,
     [Symbol.asyncDispose]: async () => {
@@ -40,4 +43,5 @@ export async function dohServer(answer: () => Reply): Promise<DohServer> {
       await once(server, 'close');
     },
   };
+  return doh;
 }
