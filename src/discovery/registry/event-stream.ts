@@ -44,10 +44,14 @@ export const eventStream: Channel = async ({ source, http, clock, memory, signal
           throw failure(`${source.target.shown} sent an event longer than ${MAX_BODY_BYTES} bytes`);
       },
     });
+    // Of a CR that ends a piece, the parser would not make the end of a line before the next one has ended.
+    let held = '';
     deadline.allow(SILENCE_MS, 'nothing from the event stream');
     for await (const chunk of chunks(response.body, deadline)) {
       deadline.allow(SILENCE_MS, 'nothing from the event stream');
-      parser.feed(decoder.decode(chunk, { stream: true }));
+      const text = held + decoder.decode(chunk, { stream: true });
+      held = text.endsWith('\r') ? '\r' : '';
+      parser.feed(text.slice(0, text.length - held.length));
     }
     return 'again';
   } finally {

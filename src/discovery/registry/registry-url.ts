@@ -17,7 +17,10 @@ export interface UrlPolicy {
   readonly allowInsecure: boolean;
 }
 
-const URL_FORM = /^(https?):\/\/([^/?#]*)([^#]*)(?:#(.*))?$/i;
+/** Each is a place of its own to ask: nobody has so many, and what is made of a list of thousands takes a second. */
+const MAX_HOSTS = 100;
+/** Matches whatever follows the scheme: a form that could fail at the end would cost the square of the length. */
+const URL_FORM = /^(https?):\/\/([^/?#]*)([^#]*)(?:#(.*))?$/is;
 
 /**
  * Reads the URL of `registry+https://…`, which may name several hosts separated by commas; they share path and query.
@@ -35,7 +38,10 @@ export function readRegistryUrl(text: string, { allowInsecure }: UrlPolicy): Reg
     );
   }
   const reach = readReach(fragment, shown);
-  const urls = authorities.split(',').map((authority) => {
+  const hosts = authorities.split(',');
+  if (hosts.length > MAX_HOSTS)
+    throw optionError('brokers', `${MAX_HOSTS} registry hosts at most`, hosts.length);
+  const urls = hosts.map((authority) => {
     const url = parseUrl(scheme, authority.trim(), path, shown);
     if (url.protocol === 'http:' && !allowInsecure && !isLoopback(url.hostname)) {
       throw optionError(

@@ -201,6 +201,12 @@ describe('a registry URL', () => {
       assert.match(refusal(text), /a registry URL such as registry\+https:\/\/host\/nodes\.json/);
   });
 
+  test('names a hundred hosts at most', () => {
+    const hosts = (count: number) => Array.from({ length: count }, (_, n) => `h${n}`).join();
+    assert.equal(read(`https://${hosts(100)}/n`).length, 100);
+    assert.match(refusal(`https://${hosts(101)}/n`), /100 registry hosts at most, got 101/);
+  });
+
   test('of etcd becomes a POST of a range, and a watch of the same', () => {
     const [target] = read('http://127.0.0.1:2379/v3/kv/range?prefix=/mqtt/nodes/');
     const range = { key: btoa('/mqtt/nodes/'), range_end: btoa('/mqtt/nodes0') };

@@ -145,7 +145,7 @@ describe('an event stream', () => {
         '',
         '',
       ];
-      const bytes = new TextEncoder().encode(`\uFEFF${lines.join(end)}: and on${end}`);
+      const bytes = new TextEncoder().encode(`\uFEFF${lines.join(end)}: and on`);
       for (const byte of bytes) await opened[0]!.send(Uint8Array.of(byte));
       await advance(250);
       assert.deepEqual([lists, failures], [['é'], []], JSON.stringify(end));
