@@ -6,6 +6,8 @@ import type { EndpointSet } from './resolver.js';
 
 /** Milliseconds that a kept list may be used (D12 of the defaults). */
 const MAX_AGE_MS = 7 * 24 * 60 * 60 * 1_000;
+/** A list so old is younger than this library: one of the two clocks was never set. Ten years. */
+const NO_AGE_MS = 315_360_000_000;
 
 /**
  * Keeps lists in a {@link TextStore} and gives the last one back.
@@ -34,8 +36,9 @@ export class LastKnownGood {
       const { readRecord } = await import('./kept-record.js');
       const record = readRecord(text);
       if (record?.key !== this.#key) return undefined;
-      // A clock that was set back says nothing of the age: many devices boot in 1970.
-      if (this.#clock.wallNow() - record.savedAt > MAX_AGE_MS) return undefined;
+      // Many devices boot in 1970. Neither a list from the future tells its age then, nor one that was kept in 1970.
+      const ageMs = this.#clock.wallNow() - record.savedAt;
+      if (ageMs > MAX_AGE_MS && ageMs < NO_AGE_MS) return undefined;
       const endpoints = record.endpoints.map((kept) => createEndpoint(kept, 'last known good'));
       if (new Set(endpoints.map(({ id }) => id)).size !== endpoints.length) return undefined;
       const { revision } = record;

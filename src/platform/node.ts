@@ -182,7 +182,9 @@ function openWebSocket(
     const onResponse = (_request: unknown, { statusCode, headers }: IncomingMessage) => {
       const error = new Error(`the WebSocket upgrade was answered with HTTP status ${statusCode}`);
       const asksToWait = statusCode === 429 || statusCode === 503;
-      const retryAfterMs = asksToWait ? parseRetryAfter(headers['retry-after'], Date.now()) : undefined;
+      const retryAfterMs = asksToWait
+        ? parseRetryAfter(headers['retry-after'], headers.date, Date.now())
+        : undefined;
       fail(Object.assign(error, { httpStatus: statusCode, retryAfterMs }));
     };
     const onOpen = () => {

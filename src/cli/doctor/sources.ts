@@ -3,11 +3,11 @@ import type { ParsedBrokers } from '../../brokers.js';
 import type { Authorisation } from '../../discovery/authorisation.js';
 import { DnsFailure } from '../../discovery/dns/dns-failure.js';
 import { FOREIGN_HOST } from '../../discovery/dns/srv-endpoints.js';
-import { parseHttpDate } from '../../discovery/registry/instant.js';
 import type { EndpointSet } from '../../discovery/resolver.js';
 import type { Endpoint } from '../../endpoint.js';
 import { messageOf } from '../../errors.js';
 import type { FailoverOptions, ResolvedOptions } from '../../options.js';
+import { parseHttpDate } from '../../platform/http-date.js';
 import type { Fetch, Platform } from '../../platform/ports.js';
 import { discover } from '../discovery.js';
 import { clockFinding } from './clock.js';
@@ -72,7 +72,7 @@ function watchedFetch({ fetch, clock }: Platform, seen: HttpAnswer): Fetch {
   return async (url, init) => {
     const response = await fetch(url, init);
     seen.contentType = response.headers.get('content-type') ?? '';
-    seen.date = parseHttpDate(response.headers.get('date') ?? '');
+    seen.date = parseHttpDate(response.headers.get('date'));
     seen.at = clock.wallNow();
     return response;
   };

@@ -1,5 +1,4 @@
 /** What the headers of an answer say about the next question (RFC 9110, RFC 9111). */
-import { parseHttpDate } from './instant.js';
 
 /** What an answer's headers say of its life. */
 export interface Freshness {
@@ -23,22 +22,6 @@ export function freshness(headers: Headers): Freshness {
     maxAgeMs: seconds === undefined ? undefined : Math.max(0, Number(seconds) - Number(age)) * 1_000,
     noStore: directives.includes('no-store'),
   };
-}
-
-/** Bounds of what a server may ask for (R54). */
-const MIN_RETRY_MS = 1_000;
-const MAX_RETRY_MS = 3_600_000;
-
-/**
- * Milliseconds that `Retry-After` asks for, as seconds or as a date, within one second and one hour (RFC 9110
- * §10.2.3); `undefined` when there is none that can be read.
- */
-export function retryAfterMs(headers: Headers, wallNow: number): number | undefined {
-  const value = headers.get('retry-after')?.trim() ?? '';
-  const ms = /^\d{1,15}$/.test(value)
-    ? Number(value) * 1_000
-    : (parseHttpDate(value) ?? Number.NaN) - wallNow;
-  return Number.isNaN(ms) ? undefined : Math.min(MAX_RETRY_MS, Math.max(MIN_RETRY_MS, ms));
 }
 
 /** Bounds of the wait between two questions (R53), in milliseconds. */

@@ -1,8 +1,8 @@
 /** One HTTP exchange with a registry, up to the headers of its answer. */
 import type { Clock, Fetch } from '../../platform/ports.js';
+import { parseRetryAfter } from '../../platform/retry-after.js';
 import type { Deadline } from './deadline.js';
 import { failure } from './failure.js';
-import { retryAfterMs } from './freshness.js';
 import type { RegistryTarget } from './target.js';
 
 /** What a provider of request headers is told. */
@@ -117,14 +117,18 @@ export class RegistryHttp {
   }
 
   #judge(response: Response): Response {
-    const { status, headers } = response;
+    const { status } = response;
     if (response.ok || status === 304) return response;
     discard(response);
     if (status === 401 || status === 403)
       throw failure(`HTTP ${status}: the registry refuses us`, { lane: 'slow' });
-    const asked =
-      status === 429 || status === 503 ? retryAfterMs(headers, this.#deps.clock.wallNow()) : undefined;
-    throw failure(`HTTP ${status}`, { retryAfterMs: asked });
+    throw failure(`HTTP ${status}`, { retryAfterMs: this.#retryAfterMs(response) });
+  }
+
+  #retryAfterMs({ status, headers }: Response): number | undefined {
+    if (status !== 429 && status !== 503) return undefined;
+    const { clock } = this.#deps;
+    return parseRetryAfter(headers.get('retry-after'), headers.get('date'), clock.wallNow());
   }
 }
 
@@ -137,5 +141,6 @@ export function discard({ body }: Response): void {
 function reasonOf(error: unknown): string {
   const { cause, message } = error as { cause?: { code?: unknown; message?: unknown }; message?: unknown };
   const reason = cause?.code ?? cause?.message ?? message;
+  if (reason === 'CERT_NOT_YET_VALID') return `${reason}: does the clock of this machine show the right day?`;
   return typeof reason === 'string' && reason !== '' ? reason : 'the request failed';
 }

@@ -84,6 +84,14 @@ describe('last known good', () => {
     assert.ok(await new LastKnownGood(store, 'k', in1970).load());
   });
 
+  test('believes a list that was kept in 1970: the clock of that boot was wrong', async () => {
+    const { store } = world();
+    const in1970 = new VirtualClock(0, 0);
+    await new LastKnownGood(store, 'k', in1970).save(setOf({}));
+    in1970.shiftWall(Date.UTC(2026, 10, 21));
+    assert.ok(await new LastKnownGood(store, 'k', in1970).load());
+  });
+
   test('takes no byte of a damaged record for granted', async () => {
     const { store, kept } = world();
     const set = setOf({ id: 'n1' }, { id: 'n2', authority: 'n2.example.com' });

@@ -26,7 +26,15 @@ describe('Retry-After', () => {
     [['5'], undefined],
   ] as const) {
     it(`${JSON.stringify(header)?.slice(0, 40)} is ${ms === undefined ? 'no answer' : `${ms} ms`}`, () => {
-      assert.equal(parseRetryAfter(header, NOW), ms);
+      assert.equal(parseRetryAfter(header, undefined, NOW), ms);
     });
   }
+
+  it('is counted from the Date of the same answer, so that a clock of 1970 does no harm', () => {
+    const until = 'Sat, 21 Nov 2026 12:02:00 GMT';
+    for (const wallNow of [0, NOW, NOW + 10 ** 12])
+      assert.equal(parseRetryAfter(until, 'Sat, 21 Nov 2026 12:01:30 GMT', wallNow), 30_000);
+    assert.equal(parseRetryAfter(until, 'yesterday', NOW), 120_000);
+    assert.equal(parseRetryAfter('7', 'Sat, 21 Nov 2026 12:01:30 GMT', 0), 7_000);
+  });
 });

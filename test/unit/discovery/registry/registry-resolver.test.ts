@@ -259,6 +259,63 @@ describe('the next question', () => {
   });
 });
 
+describe('a clock that shows 1970, and is set later', () => {
+  const YEARS_MS = Date.UTC(2026, 10, 21, 7);
+  const GENERATED = '2026-11-21T07:00:00Z';
+
+  test('moves neither the next question nor a rest', async () => {
+    let status = 200;
+    const { clock, net, ask, resolver } = world(() =>
+      status === 200 ? json(LIST, { 'cache-control': 'max-age=60' }) : bare(503, { 'retry-after': '30' }),
+    );
+    clock.shiftWall(-clock.wallNow());
+    assert.equal((await resolver.resolve(never)).ttlMs, 60_000);
+    clock.shiftWall(YEARS_MS);
+    assert.equal(await ask(), 'a,b');
+    assert.equal(net.requests.length, 1);
+    status = 503;
+    await clock.advance(5_000);
+    clock.shiftWall(-YEARS_MS);
+    assert.match(await ask(), /HTTP 503/);
+    clock.shiftWall(YEARS_MS);
+    await clock.advance(29_999);
+    assert.match(await ask(), /HTTP 503/);
+    assert.equal(net.requests.length, 2);
+    status = 200;
+    await clock.advance(1);
+    assert.equal(await ask(), 'a,b');
+  });
+
+  test('does not make an hour of a Retry-After date that is half a minute away', async () => {
+    const headers = {
+      'retry-after': 'Sat, 21 Nov 2026 07:00:30 GMT',
+      date: 'Sat, 21 Nov 2026 07:00:00 GMT',
+    };
+    const { clock, resolver } = world(() => bare(503, headers));
+    clock.shiftWall(-clock.wallNow());
+    assert.equal((await resolver.resolve(never).catch((error) => error)).retryAfterMs, 30_000);
+  });
+
+  test('is named where the certificate of the registry is not valid yet, and the list comes once it is set', async () => {
+    const notYet = new TypeError('fetch failed', {
+      cause: Object.assign(new Error('certificate is not yet valid'), { code: 'CERT_NOT_YET_VALID' }),
+    });
+    const { clock, ask } = world(() =>
+      clock.wallNow() < YEARS_MS
+        ? Promise.reject(notYet)
+        : json(documentOf(['a'], { generatedAt: GENERATED })),
+    );
+    clock.shiftWall(-clock.wallNow());
+    assert.equal(
+      await ask(),
+      'https://h.test/nodes.json: CERT_NOT_YET_VALID: does the clock of this machine show the right day?',
+    );
+    clock.shiftWall(YEARS_MS);
+    await clock.advance(30_000);
+    assert.equal(await ask(), 'a');
+  });
+});
+
 describe('several registry URLs', () => {
   const THREE = 'https://a.test,b.test,c.test/n';
   const host = ({ url }: SeenRequest) => new URL(url).hostname[0];
