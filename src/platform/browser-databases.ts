@@ -1,6 +1,9 @@
 /** IndexedDB databases, through the optional peer `level`. */
 import type { Database, Databases } from './database.js';
 
+/** Milliseconds for which a lock is waited for: the tab that has it may have crashed just now. */
+const DYING_MS = 3_000;
+
 /** IndexedDB has no owner: a Web Lock tells tabs apart. Insecure contexts have none, and share nothing by it. */
 export const browserDatabases: Databases = {
   async open(name) {
@@ -17,15 +20,15 @@ export const browserDatabases: Databases = {
         resolve(() => {});
         return;
       }
+      const waiting = new AbortController();
+      const timer = setTimeout(() => waiting.abort(), DYING_MS);
+      const hold = () => {
+        clearTimeout(timer);
+        return new Promise<void>((release) => resolve(release));
+      };
       locks
-        .request(`mqtt-failover:${name}`, { ifAvailable: true }, (lock) => {
-          if (!lock) {
-            resolve(undefined);
-            return undefined;
-          }
-          return new Promise<void>((release) => resolve(release));
-        })
-        .catch(reject);
+        .request(`mqtt-failover:${name}`, { signal: waiting.signal }, hold)
+        .catch((error) => (waiting.signal.aborted ? resolve(undefined) : reject(error)));
     }),
 };
 

@@ -94,15 +94,34 @@ describe('the outbox in Chromium', { timeout: 120_000 }, () => {
       await connectIn(page, urls);
     }
     await page.evaluate(() => window.client.flush({ timeoutMs: 20_000 }));
+    assert.deepEqual(await page.evaluate(() => window.events), []);
     const arrived = cluster.publishes.map(({ payload }) => Number(payload));
     assert.deepEqual(
       [...new Set(arrived)].sort((a, b) => a - b),
       Array.from({ length: READINGS }, (_, i) => i),
     );
     t.diagnostic(`${arrived.length - READINGS} came twice`);
-    assert.deepEqual(await page.evaluate(() => window.events), []);
     await page.evaluate(() => window.client.endAsync(true));
     assert.deepEqual(opened.errors, []);
+  });
+
+  it('waits for the lock of a tab that is just dying', async () => {
+    await using cluster = await aedesCluster(1);
+    await using opened = await browserPage({ html: HTML, files: await byEsbuild('page', APP) });
+    const { page } = opened;
+    await page.evaluate(
+      () =>
+        new Promise<void>((granted) => {
+          navigator.locks.request('mqtt-failover:readings:device', () => {
+            granted();
+            return new Promise((dead) => setTimeout(dead, 500));
+          });
+        }),
+    );
+    await connectIn(page, cluster.wsUrls);
+    await publishUpTo(page, 1);
+    assert.deepEqual(await page.evaluate(() => window.events), []);
+    await page.evaluate(() => window.client.endAsync());
   });
 });
 
