@@ -211,7 +211,8 @@ export function clusterContract({
     const owed = () => missing().filter(({ by }) => !mayBeLost(by));
     await until(() => owed().length === 0, {
       what: () => `acknowledged readings: ${JSON.stringify(owed().slice(0, 20))}`,
-      timeoutMs: 10_000,
+      // A cluster that heals hands on late.
+      timeoutMs: 30_000,
     });
     await reachAll(devices, 2);
     for (const device of devices) device.assertPromises();
