@@ -34,10 +34,11 @@ export class Lane {
     this.#count(message, 1);
   }
 
-  /** Puts messages, the oldest first, where their numbers belong: one walk, as far as the newest of them. */
+  /** Puts messages, the oldest first, where their numbers belong: one walk, none for what comes after all others. */
   merge(messages: readonly Message[]): void {
     let next = this.#first;
     for (const message of messages) {
+      if (this.#last && this.#last.sequence < message.sequence) next = undefined;
       while (next && next.sequence < message.sequence) next = next.next;
       if (next) this.#insert(message, next);
       else this.append(message);

@@ -4,7 +4,7 @@ import { FailoverError } from '../errors.js';
 import type { EventSink } from '../events.js';
 import { Lane } from './lane.js';
 import { confirmStored, type Message, settle } from './message.js';
-import type { Backlog, BacklogOwner } from './store/backlog.js';
+import type { Backlog, BacklogOwner, HeldMessages } from './store/backlog.js';
 
 /** What the outbox needs of its durable part. */
 export type OutboxBacklog = Pick<Backlog, keyof Backlog>;
@@ -42,8 +42,12 @@ export class LateBacklog implements OutboxBacklog {
     return this.#backlog?.isOpening ?? this.#phase === 'opening';
   }
 
-  get hasRoom(): boolean {
-    return this.#backlog?.hasRoom ?? true;
+  mayHold(topic: string): boolean {
+    return this.#backlog?.mayHold(topic) ?? this.isAhead;
+  }
+
+  hasRoomIn(lane: HeldMessages): boolean {
+    return this.#backlog?.hasRoomIn(lane) ?? true;
   }
 
   get closed(): Promise<void> {

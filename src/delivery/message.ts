@@ -26,6 +26,8 @@ export interface Message {
   release: ((message: Message) => void) | undefined;
   /** An earlier life had PUBREC for it: a broker may have delivered it. */
   received: boolean;
+  /** Waits in the live lane of the outbox: it may overtake the backlog. */
+  isLive: boolean;
   /** Neighbours in the outbox lane. */
   previous: Message | undefined;
   next: Message | undefined;
@@ -140,6 +142,7 @@ export function createMessage(
     onStored,
     release: undefined,
     received: false,
+    isLive: false,
     previous: undefined,
     next: undefined,
   };

@@ -13,6 +13,7 @@ import { Lane } from './lane.js';
 import type { OutboxBacklog } from './late-backlog.js';
 import { confirmStored, type Message, settle } from './message.js';
 import type { BacklogDeps, BacklogOwner } from './store/backlog.js';
+import { TopicCounts } from './topic-counts.js';
 
 /** What happens to a publish that does not fit into the outbox; see `OutboxOptions.overflow`. */
 export type OverflowPolicy = 'reject-new' | 'drop-oldest' | 'drop-oldest-qos0' | 'latest-per-topic';
@@ -51,6 +52,9 @@ const CODES: Readonly<Record<'overflow' | 'expired' | 'too-large', FailoverError
 
 const SUPERSEDED = "a newer one of its topic replaced it (outbox.overflow: 'latest-per-topic')";
 
+/** Messages of one topic in the live lane at most: a topic that floods waits behind its own backlog, and holds up no other. */
+const MAX_LIVE = 100;
+
 /** Makes the durable part of an outbox. */
 export type MakeBacklog = (
   shared: Pick<BacklogDeps, 'clock' | 'events' | 'spills'>,
@@ -66,10 +70,14 @@ export class Outbox {
   /** QoS 0 apart from the rest, so that the oldest of it can be evicted without a search. */
   readonly #qos0 = new Lane();
   readonly #acknowledged = new Lane();
+  /** QoS 1 and 2 that was published when the broker's window was full, and nothing of its topic was in the backlog (R178). */
+  readonly #live = new Lane();
+  readonly #lanes = [this.#qos0, this.#acknowledged, this.#live];
+  readonly #liveTopics = new TopicCounts();
   /** The waiting message of each topic, for `latest-per-topic` only. */
   readonly #byTopic: Map<string, Message> | undefined;
-  /** How many messages of each topic wait in memory. */
-  readonly #topics = new Map<string, number>();
+  /** What waits in memory. */
+  readonly #topics = new TopicCounts();
   readonly #backlog: OutboxBacklog | undefined;
   #sequence = 0;
   #ageTimer: Timer | undefined;
@@ -107,7 +115,9 @@ export class Outbox {
         for (let message = this.#qos0.first; message; message = message.next) message.sequence += by;
       },
       take: (messages) => {
-        for (const message of messages) this.#link(message);
+        // Live ones that gave their lane up may be in memory already, and come later.
+        this.#acknowledged.merge(messages);
+        for (const message of messages) this.#entered(message);
         if (messages.length > 0) this.#onAdded();
       },
       counted: () => {
@@ -125,12 +135,12 @@ export class Outbox {
   }
 
   get #inMemory(): number {
-    return this.#qos0.size + this.#acknowledged.size;
+    return this.#qos0.size + this.#acknowledged.size + this.#live.size;
   }
 
   /** Bytes waiting. */
   get bytes(): number {
-    return this.#qos0.bytes + this.#acknowledged.bytes + (this.#backlog?.bytes ?? 0);
+    return this.#lanes.reduce((sum, { bytes }) => sum + bytes, this.#backlog?.bytes ?? 0);
   }
 
   /** Opens the store, if there is one and it is not open; publishes wait until what it holds is known. */
@@ -159,8 +169,9 @@ export class Outbox {
 
   /** Whether everything that was published up to this number has left. */
   hasPassed(sequence: number): boolean {
-    const first = this.first?.sequence ?? (this.size > 0 ? 0 : Number.POSITIVE_INFINITY);
-    return first > sequence;
+    // What is in the store alone comes before the live ones.
+    if (this.#acknowledged.size === 0 && this.#backlog && this.#backlog.size > 0) return false;
+    return (this.#oldest(this.#lanes)?.sequence ?? Number.POSITIVE_INFINITY) > sequence;
   }
 
   /** The number of the latest publish. */
@@ -175,29 +186,35 @@ export class Outbox {
 
   /** Whether a message may go to the link at once: nothing of its topic waits, and the bounds allow it (R178). */
   mayPass(message: Message): boolean {
-    if (message.qos > 0 && this.#backlog?.isAhead) return false;
-    return this.#inMemory === 0 || (!this.#topics.has(message.topic) && this.#fits(message, this));
+    if (message.qos > 0 && this.#backlog?.mayHold(message.topic)) return false;
+    return this.#inMemory === 0 || (this.#topics.of(message.topic) === 0 && this.#fits(message, this));
   }
 
   /** Milliseconds since the oldest waiting message was published; 0 when none waits. */
   get oldestAgeMs(): number {
-    const oldest = this.first;
+    const oldest = this.#oldest(this.#lanes);
     return oldest ? this.#clock.now() - oldest.publishedAt : 0;
   }
 
-  /** The next message to send. */
+  /** The next message of the backlog to send. */
   get first(): Message | undefined {
-    return this.#oldest([this.#qos0, this.#acknowledged]);
+    const first = this.#oldest([this.#qos0, this.#acknowledged]);
+    // A topic that has messages in both lanes has its older ones in the live lane.
+    return first && this.#liveTopics.of(first.topic) > 0 ? this.#live.first : first;
   }
 
-  #oldest([a, b]: readonly Lane[]): Message | undefined {
-    const first = a?.first;
-    const second = b?.first;
-    if (!first || !second) return first ?? second;
-    return first.sequence < second.sequence ? first : second;
+  /** The next message of the live lane. */
+  get firstLive(): Message | undefined {
+    return this.#live.first;
   }
 
-  /** Calls `listener` whenever a message has left. */
+  #oldest(lanes: readonly Lane[]): Message | undefined {
+    let oldest: Message | undefined;
+    for (const { first } of lanes) if (first && (!oldest || first.sequence < oldest.sequence)) oldest = first;
+    return oldest;
+  }
+
+  /** Calls `listener` whenever a message has left that is not sent. */
   onRemoved(listener: () => void): void {
     this.#onRemoved = listener;
   }
@@ -225,8 +242,12 @@ export class Outbox {
     this.#backlog?.received(message);
   }
 
-  /** Takes a new message, making room as the overflow policy says, or settles it with an error. */
-  add(message: Message): void {
+  /**
+   * Takes a new message, making room as the overflow policy says, or settles it with an error.
+   *
+   * @param isLive - It waits for nothing but a place in the broker's window: it may overtake the backlog of other topics.
+   */
+  add(message: Message, isLive = false): void {
     this.#backlog?.open();
     this.stamp(message);
     if (message.bytes > this.#bounds.maxBytes) {
@@ -244,19 +265,36 @@ export class Outbox {
       return;
     }
     const evicted: Message[] = [];
-    if (older) this.remove(older);
+    if (older) this.#remove(older);
     while (!this.#fits(message, this)) {
       const victim = this.#oldest(victims) as Message;
-      this.remove(victim);
+      this.#remove(victim);
       evicted.push(victim);
     }
     const why = this.#fullness();
     // The caller may reuse its buffer as soon as publish returns; a string cannot change. What is refused is not copied.
     if (typeof message.payload !== 'string') message.payload = copy(message.payload);
+    message.isLive = isLive && this.#mayOvertake(message);
     this.#append(message);
     // Last, as their callbacks may publish.
     if (older) this.drop(older, 'overflow', SUPERSEDED);
     for (const victim of evicted) this.drop(victim, 'overflow', why);
+  }
+
+  #mayOvertake({ topic, qos }: Message): boolean {
+    const live = this.#liveTopics.of(topic);
+    if (qos === 0 || live === MAX_LIVE || live < this.#topics.of(topic)) return false;
+    return !this.#backlog || (!this.#backlog.mayHold(topic) && this.#backlog.hasRoomIn(this.#live));
+  }
+
+  /** The link is gone: what was live waits in the backlog, where it belongs by its number. */
+  endLive(): void {
+    const messages: Message[] = [];
+    for (let first = this.#live.first; first; first = this.#live.first) {
+      this.#unlink(first);
+      messages.push(first);
+    }
+    this.#acknowledged.merge(messages);
   }
 
   /** Puts back messages that were in flight, where they belong: before everything that was published after them. */
@@ -265,7 +303,7 @@ export class Outbox {
     for (const lane of [this.#qos0, this.#acknowledged])
       lane.merge(sorted.filter((m) => this.#lane(m) === lane));
     for (const message of sorted) {
-      this.#enter(message.topic);
+      this.#topics.add(message.topic);
       // What is put back is older than what waits.
       if (!this.#byTopic?.has(message.topic)) this.#byTopic?.set(message.topic, message);
     }
@@ -273,12 +311,17 @@ export class Outbox {
     this.#watchAge();
   }
 
-  /** Takes `message` out without settling it: it is being sent. */
-  remove(message: Message): void {
-    this.#lane(message).remove(message);
+  /** Takes `message` out to be sent. Nobody is told: it must be in flight before there is room for another. */
+  take(message: Message): void {
+    this.#unlink(message);
     if (this.#byTopic?.get(message.topic) === message) this.#byTopic.delete(message.topic);
-    this.#leave(message.topic);
+    this.#topics.remove(message.topic);
     if (message.qos > 0) this.#backlog?.refill();
+  }
+
+  /** Takes `message` out without settling it. */
+  #remove(message: Message): void {
+    this.take(message);
     this.#onRemoved();
   }
 
@@ -303,8 +346,8 @@ export class Outbox {
   /** Settles everything that waits with `error` and forgets it; not reported as dropped, as it was asked for. */
   clear(error: FailoverError): void {
     this.#disarmAge();
-    for (let message = this.first; message; message = this.first) {
-      this.remove(message);
+    for (let message = this.#oldest(this.#lanes); message; message = this.#oldest(this.#lanes)) {
+      this.#remove(message);
       settle(message, error);
     }
   }
@@ -316,7 +359,7 @@ export class Outbox {
       confirmStored(message);
       return;
     }
-    if (backlog.isAhead || !backlog.hasRoom) {
+    if (!message.isLive && (backlog.isAhead || !backlog.hasRoomIn(this.#acknowledged))) {
       backlog.append(message);
       return;
     }
@@ -325,24 +368,26 @@ export class Outbox {
   }
 
   #lane(message: Message): Lane {
+    if (message.isLive) return this.#live;
     return message.qos === 0 ? this.#qos0 : this.#acknowledged;
   }
 
   #link(message: Message): void {
     this.#lane(message).append(message);
-    this.#enter(message.topic);
+    if (message.isLive) this.#liveTopics.add(message.topic);
+    this.#entered(message);
+  }
+
+  #unlink(message: Message): void {
+    this.#lane(message).remove(message);
+    if (message.isLive) this.#liveTopics.remove(message.topic);
+    message.isLive = false;
+  }
+
+  #entered(message: Message): void {
+    this.#topics.add(message.topic);
     this.#byTopic?.set(message.topic, message);
     this.#watchAge();
-  }
-
-  #enter(topic: string): void {
-    this.#topics.set(topic, (this.#topics.get(topic) ?? 0) + 1);
-  }
-
-  #leave(topic: string): void {
-    const others = (this.#topics.get(topic) ?? 1) - 1;
-    if (others === 0) this.#topics.delete(topic);
-    else this.#topics.set(topic, others);
   }
 
   #disarmAge(): void {
@@ -386,7 +431,7 @@ export class Outbox {
   #victims(newcomer: Message): readonly Lane[] {
     switch (this.#bounds.overflow) {
       case 'drop-oldest':
-        return [this.#qos0, this.#acknowledged];
+        return this.#lanes;
       case 'drop-oldest-qos0':
         return [this.#qos0];
       case 'latest-per-topic':
@@ -398,7 +443,7 @@ export class Outbox {
   /** One timer, for the oldest message; it is re-armed for the next oldest when it fires. */
   #watchAge(): void {
     if (this.#ageTimer || this.#bounds.maxAgeMs === Number.POSITIVE_INFINITY) return;
-    const oldest = this.first;
+    const oldest = this.#oldest(this.#lanes);
     if (!oldest) return;
     const left = Math.max(0, oldest.publishedAt + this.#bounds.maxAgeMs - this.#clock.now());
     this.#ageTimer = this.#clock.setTimeout(
@@ -413,8 +458,10 @@ export class Outbox {
 
   #expire(): void {
     const limit = this.#clock.now() - this.#bounds.maxAgeMs;
-    for (let oldest = this.first; oldest && oldest.publishedAt <= limit; oldest = this.first) {
-      this.remove(oldest);
+    for (;;) {
+      const oldest = this.#oldest(this.#lanes);
+      if (!oldest || oldest.publishedAt > limit) return;
+      this.#remove(oldest);
       this.drop(oldest, 'expired', `it waited longer than outbox.maxAgeMs (${this.#bounds.maxAgeMs} ms)`);
     }
   }

@@ -16,6 +16,7 @@ import { PublishLimits } from './publish-limits.js';
 import { type ReplayBounds, Replayer, type ReplayTarget } from './replayer.js';
 import { QUOTA_EXCEEDED, type Retries } from './retries.js';
 import { CAUSE_WINDOW_MS, mayBeOurDoing, Suspects } from './suspects.js';
+import { Turns } from './turns.js';
 import { WaterMarks } from './water-marks.js';
 
 export interface PublisherOptions extends ReplayBounds {
@@ -71,6 +72,7 @@ export class Publisher implements ReplayTarget {
   readonly #events: EventSink;
   readonly #options: PublisherOptions;
   readonly #replayer: Replayer;
+  readonly #turns: Turns;
   readonly #byteLength: ((text: string) => number) | undefined;
   readonly #dedupIds: DedupIds | undefined;
   readonly #water: WaterMarks;
@@ -104,6 +106,12 @@ export class Publisher implements ReplayTarget {
     this.#dedupIds = deps.dedupIds;
     this.#water = new WaterMarks(deps.options, deps.events);
     this.#replayer = new Replayer(deps.outbox, this, deps.options, deps.clock, deps.createGate);
+    this.#turns = new Turns({
+      outbox: deps.outbox,
+      hasPlace: (message) => this.hasQuota(message),
+      isBacklogShort: () => this.#replayer.isShort,
+      send: (message) => void this.#sendWaiting(message),
+    });
     deps.inFlight.onRemoved((message) => this.#freed(message));
     deps.inFlight.onReceived((message) => deps.outbox.received(message));
     deps.outbox.onRemoved(() => this.#wakeQuotaWaiters());
@@ -161,7 +169,8 @@ export class Publisher implements ReplayTarget {
     const message = createMessage(topic, payload, identified, settled, now, this.#byteLength);
     if (options.properties?.topicAlias !== undefined)
       this.#publishAliased(message, options.properties.topicAlias);
-    else if (this.#flowing && this.#outbox.mayPass(message) && this.hasQuota(message)) this.#sendNow(message);
+    else if (this.#flowing && this.#outbox.mayPass(message) && this.#turns.mayPass(message))
+      this.#sendNow(message);
     else this.#enqueue(message);
     this.#lookAtWater();
   }
@@ -231,8 +240,7 @@ export class Publisher implements ReplayTarget {
 
   /** Holds everything back that is not sent yet; resolves with whether all that was sent is acknowledged in time. */
   async quiesce(): Promise<boolean> {
-    this.#flowing = false;
-    this.#replayer.stop();
+    this.#hold();
     let late = false;
     const timer = this.#clock.setTimeout(() => {
       late = true;
@@ -241,6 +249,13 @@ export class Publisher implements ReplayTarget {
     while (this.#linked && !late && this.#inFlight.size > 0) await this.quotaChanged();
     this.#clock.clearTimeout(timer);
     return this.#linked && this.#inFlight.size === 0;
+  }
+
+  /** Sends nothing more: what waited for a place waits for the next {@link flow}. */
+  #hold(): void {
+    this.#flowing = false;
+    this.#replayer.stop();
+    this.#outbox.endLive();
   }
 
   /**
@@ -252,12 +267,11 @@ export class Publisher implements ReplayTarget {
   linkDown(end?: FailoverError): boolean {
     const unsent = new Set(this.#unsent);
     this.#linked = false;
-    this.#flowing = false;
     this.#unsent = [];
     this.#endTrial();
     this.#cautious = false;
     this.#resendHeld = false;
-    this.#replayer.stop();
+    this.#hold();
     this.#wakeQuotaWaiters();
     if (end?.outcome?.kind === 'disconnect' && TOO_FAST.has(end.outcome.code)) this.#replayer.slowDown();
     if (!end || !mayBeOurDoing(end)) return false;
@@ -306,6 +320,10 @@ export class Publisher implements ReplayTarget {
     while ((this.#outbox.isOpening || this.unsettled > 0) && !signal.aborted) await this.quotaChanged();
   }
 
+  gaveWay(): void {
+    this.#turns.sendLive();
+  }
+
   hasQuota(message: Message): boolean {
     if (this.#cautious && (this.#trial || this.#unsent.length > 0)) return false;
     if (message.qos === 0) return true;
@@ -318,6 +336,18 @@ export class Publisher implements ReplayTarget {
   }
 
   send(message: Message): Promise<void> {
+    const settled = this.#sendWaiting(message);
+    if (message.qos > 0) this.#turns.replayed();
+    return settled;
+  }
+
+  #sendWaiting(message: Message): Promise<void> {
+    const settled = this.#trySend(message);
+    this.#wakeQuotaWaiters();
+    return settled;
+  }
+
+  #trySend(message: Message): Promise<void> {
     const options = this.#remainingLife(message);
     if (!options) {
       this.#outbox.drop(message, 'expired', 'its Message Expiry Interval passed while it waited');
@@ -350,7 +380,9 @@ export class Publisher implements ReplayTarget {
       settle(message, new Error('No connection to broker'));
       return;
     }
-    this.#outbox.add(message);
+    // Nothing overtakes a suspect.
+    this.#outbox.add(message, this.#flowing && !this.#cautious);
+    this.#turns.sendLive();
     this.#replayer.wake();
   }
 
@@ -516,6 +548,7 @@ export class Publisher implements ReplayTarget {
       this.#suspects.withstood(message);
     }
     if (this.#unsent.length > 0) this.#pumpUnsent();
+    this.#turns.sendLive();
     this.#wakeQuotaWaiters();
   }
 

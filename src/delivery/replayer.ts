@@ -12,6 +12,8 @@ export interface ReplayTarget {
   quotaChanged(): Promise<void>;
   /** Sends a message that was taken from the outbox; resolves when it is settled, or never if the link ends. */
   send(message: Message): Promise<void>;
+  /** Nothing waits for {@link hasQuota} any more. */
+  gaveWay(): void;
 }
 
 /** See `OutboxOptions.replay`. */
@@ -39,6 +41,7 @@ export class Replayer {
   readonly #createGate: CreateGate;
   #run: AbortController | undefined;
   #running = false;
+  #isShort = false;
   #nextSendAt = 0;
   /** Messages per second after the broker pushed back, and when it last did. */
   #cap = Number.POSITIVE_INFINITY;
@@ -76,11 +79,17 @@ export class Replayer {
     this.#wake();
   }
 
+  /** Whether the next message waits for nothing but a place in the broker's window. */
+  get isShort(): boolean {
+    return this.#isShort;
+  }
+
   /** Stops sending; what was not sent stays in the outbox. */
   stop(): void {
     this.#run?.abort();
     this.#run = undefined;
     this.#running = false;
+    this.#isShort = false;
     this.#wake = () => {};
   }
 
@@ -129,6 +138,7 @@ export class Replayer {
       await gate.room();
       await this.#pace(signal);
       while (!signal.aborted && this.#outbox.first && !this.#target.hasQuota(this.#outbox.first)) {
+        this.#isShort = true;
         await this.#target.quotaChanged();
       }
       if (signal.aborted) return;
@@ -141,8 +151,13 @@ export class Replayer {
 
   #sendNext(): Promise<void> {
     const message = this.#outbox.first;
-    if (!message || !this.#target.hasQuota(message)) return Promise.resolve();
-    this.#outbox.remove(message);
+    if (!message || !this.#target.hasQuota(message)) {
+      this.#isShort = false;
+      this.#target.gaveWay();
+      return Promise.resolve();
+    }
+    this.#outbox.take(message);
+    this.#isShort = false;
     this.#count(1);
     return this.#target.send(message);
   }

@@ -92,7 +92,7 @@ export function outboxContract(name: string, { make, databases, platform }: Stor
         await turn();
       }
       const message = outbox.first;
-      outbox.remove(message);
+      outbox.take(message);
       return message;
     };
     const deliver = async () => {

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { FailoverError, FailoverEvents } from '../../src/index.js';
 import { collect, once, until } from '../support/events.js';
-import { scriptedBroker } from '../support/scripted-broker.js';
+import { answer, scriptedBroker } from '../support/scripted-broker.js';
 import { accept, client, hurried, outcome, payloads, publishes, twice, within } from './world.js';
 
 const V5 = { protocolVersion: 5 } as const;
@@ -115,6 +115,51 @@ describe('a message that the broker cannot take', () => {
     await once(subject, 'connect');
     const sent = subject.publishAsync('t', Buffer.alloc(64 * 1024 * 1024), { qos: 1 });
     assert.equal(await within(outcome(sent), 'the acknowledgement', 30_000), 'ok');
+  });
+});
+
+describe('a Receive Maximum of 20 and thousands of messages that wait', () => {
+  test('do not hold up a live publish of another topic: it has the next place but one (R178)', async () => {
+    const held: (() => void)[] = [];
+    let holds = true;
+    await using broker = await scriptedBroker((packet, connection) => {
+      if (packet.cmd === 'connect') return accept(connection, { properties: { receiveMaximum: 20 } });
+      if (packet.cmd !== 'publish' || !holds) return false;
+      held.push(() => answer(packet, connection));
+      return true;
+    });
+    await using subject = client(twice(broker), { ...V5, ...PATIENT, manualConnect: true });
+    const queued = Array.from({ length: 3_000 }, (_, i) =>
+      subject.publishAsync(`queued/${i % 10}`, `${i}`, { qos: 1 }),
+    );
+    subject.connect();
+    const waited: number[] = [];
+    const live: Promise<unknown>[] = [];
+    for (let round = 0; round < 5; round += 1) {
+      await until(() => held.length === 20);
+      const seen = publishes(broker).length;
+      for (const topic of ['alarm', `state/${round}`])
+        live.push(subject.publishAsync(topic, 'now', { qos: 1 }));
+      for (const release of held.splice(0)) release();
+      await until(() => held.length === 20);
+      const topics = publishes(broker)
+        .slice(seen)
+        .map(({ topic }) => topic);
+      waited.push(topics.indexOf('alarm'), topics.indexOf(`state/${round}`));
+    }
+    // All twenty places were free before the backlog had its turn once.
+    assert.ok(
+      waited.every((at) => at >= 0 && at <= 3),
+      `places of the live ones: ${waited}`,
+    );
+    holds = false;
+    for (const release of held) release();
+    await Promise.all([...queued, ...live]);
+    const numbers = publishes(broker).filter(({ topic }) => topic.startsWith('queued/'));
+    assert.deepEqual(
+      numbers.map(({ payload }) => Number(payload.toString())),
+      queued.map((_, i) => i),
+    );
   });
 });
 

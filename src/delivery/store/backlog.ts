@@ -3,7 +3,8 @@
  *
  * In the order of the calls: the *window*, which the outbox holds and the replayer sends; the *tail*, which is in the
  * store alone; and *late* messages, which are not written yet, or cannot be. A message that is written while it is late
- * joins the tail; what the window lacks is read from the tail, and then comes from the late ones.
+ * joins the tail; what the window lacks is read from the tail, and then comes from the late ones. Live publishes of other
+ * topics pass all of these (R178): their records are among those of the tail, and are not read with it.
  */
 import type { PacketCallback } from 'mqtt';
 import type { FailoverError } from '../../errors.js';
@@ -18,6 +19,7 @@ import { Lives } from './lives.js';
 import { type StoredEntry, StoreReader, type StoreState } from './store-reader.js';
 import { storedMessage } from './stored-message.js';
 import type { Lease } from './stores.js';
+import { TopicSketch } from './topic-sketch.js';
 
 export interface BacklogDeps {
   /** Opens the store. */
@@ -30,12 +32,18 @@ export interface BacklogDeps {
   readonly events: EventSink;
 }
 
+/** Messages in memory. */
+export interface HeldMessages {
+  readonly size: number;
+  readonly bytes: number;
+}
+
 /** What the outbox has to do for its backlog. */
 export interface BacklogOwner {
   /** The highest number given out. */
   readonly sequence: number;
   /** What is in memory already and waits. */
-  readonly window: { readonly size: number; readonly bytes: number };
+  readonly window: HeldMessages;
   /** The store has messages of earlier lives: everything that was published since the opening began comes after. */
   renumber(by: number): void;
   /** Takes messages into the window, in this order. */
@@ -59,6 +67,14 @@ export class Backlog {
   readonly #callbacks = new Map<number, PacketCallback>();
   /** Numbers of the records whose messages are in memory; the first is where a later life begins to read. */
   readonly #loaded = new Set<number>();
+  /** Numbers of what has passed the tail and may have a record. */
+  readonly #passed = new Set<number>();
+  /** Those whose records were deleted while a page was read that may have them still. */
+  #passedAndGone: number[] = [];
+  /** Topics of the late messages, and of the tail that this life has written. */
+  readonly #topics = new TopicSketch();
+  /** The last number of what earlier lives have left, whose topics nobody knows before they are read. */
+  #earlierUpTo = 0;
   #phase: Phase = 'closed';
   #opening: Promise<void> = Promise.resolve();
   #lease: Lease | undefined;
@@ -95,6 +111,13 @@ export class Backlog {
     return this.#phase === 'opening' || this.#phase === 'closed' || this.#hasTail || this.#late.size > 0;
   }
 
+  /** Whether a message of `topic` may wait here. */
+  mayHold(topic: string): boolean {
+    if (!this.isAhead) return false;
+    if (this.#phase === 'opening' || this.#phase === 'closed') return true;
+    return this.#readUpTo < this.#earlierUpTo || this.#topics.mayHave(topic);
+  }
+
   /** Whether it is not known yet what the store holds. */
   get isOpening(): boolean {
     return this.#phase === 'opening';
@@ -111,16 +134,16 @@ export class Backlog {
     this.#opening = this.#opening.then(() => this.#open());
   }
 
-  /** Whether the window may have another message. */
-  get hasRoom(): boolean {
-    const { size, bytes } = this.#owner.window;
+  /** Whether a lane in memory may have another message. */
+  hasRoomIn({ size, bytes }: HeldMessages): boolean {
     return !this.#deps.spills || (size < WINDOW.messages && bytes < WINDOW.bytes);
   }
 
-  /** Writes a message that is in the window, or on the wire. */
+  /** Writes a message that is in the window, in the live lane, or on the wire. */
   record(message: Message, isOnTheWire = false): void {
     message.release = this.#release;
-    this.#loaded.add(message.sequence);
+    if (!this.isAhead) this.#loaded.add(message.sequence);
+    else if (this.#journal?.trouble === undefined) this.#passed.add(message.sequence);
     this.#write(message, isOnTheWire);
   }
 
@@ -128,6 +151,7 @@ export class Backlog {
   append(message: Message): void {
     message.release = this.#release;
     this.#late.append(message);
+    this.#topics.count(message.topic, 1);
     this.#write(message);
   }
 
@@ -153,6 +177,8 @@ export class Backlog {
     this.#loading = true;
     void this.#load().finally(() => {
       this.#loading = false;
+      for (const sequence of this.#passedAndGone) this.#passed.delete(sequence);
+      this.#passedAndGone = [];
       this.refill();
     });
   }
@@ -162,6 +188,7 @@ export class Backlog {
     const shed: Message[] = [];
     for (let last = this.#late.last; last && isTooMuch(); last = this.#late.last) {
       this.#late.remove(last);
+      this.#topics.count(last.topic, -1);
       shed.push(last);
     }
     return shed;
@@ -181,6 +208,7 @@ export class Backlog {
     const callbacks = [...this.#callbacks.values()];
     this.#callbacks.clear();
     this.#loaded.clear();
+    this.#passed.clear();
     this.#endTail();
     this.#journal = undefined;
     this.#reader = undefined;
@@ -210,6 +238,11 @@ export class Backlog {
     this.#journal?.remove(message);
   };
 
+  readonly #forget = (sequence: number): void => {
+    if (this.#loading) this.#passedAndGone.push(sequence);
+    else this.#passed.delete(sequence);
+  };
+
   async #open(): Promise<void> {
     // What waits here already was published before the store was opened, perhaps with QoS 0 in between.
     const before = (this.#late.first?.sequence ?? this.#owner.sequence + 1) - 1;
@@ -233,6 +266,7 @@ export class Backlog {
     this.#lastHead = undefined;
     this.#readUpTo = state.first - 1;
     this.#tailUpTo = state.last;
+    this.#earlierUpTo = state.last;
     this.#tail = { messages: state.last - state.first + 1, bytes: state.bytes };
     if (state.last > before) {
       const shift = state.last - before;
@@ -247,6 +281,7 @@ export class Backlog {
       meta: () => reader.meta(),
       head: () => this.#lastHead ?? this.#head,
       onCommitted: (sequence) => this.#spill(sequence),
+      onForgotten: this.#forget,
       onFailure: (trouble) => this.#degrade(trouble),
     });
     this.#journal = journal;
@@ -277,8 +312,9 @@ export class Backlog {
   get #head(): number {
     const [loaded = Number.POSITIVE_INFINITY] = this.#loaded;
     const tail = this.#hasTail ? this.#readUpTo + 1 : Number.POSITIVE_INFINITY;
+    const [passed = Number.POSITIVE_INFINITY] = this.#passed;
     const late = this.#late.first?.sequence ?? Number.POSITIVE_INFINITY;
-    return Math.min(loaded, tail, late, this.#owner.sequence + 1);
+    return Math.min(loaded, passed, tail, late, this.#owner.sequence + 1);
   }
 
   /** What is written and waits behind the window needs no memory. */
@@ -297,8 +333,13 @@ export class Backlog {
 
   /** Late messages go on into the window, as nothing is before them. */
   #promote(): void {
-    for (let first = this.#late.first; first && this.hasRoom; first = this.#late.first) {
+    for (
+      let first = this.#late.first;
+      first && this.hasRoomIn(this.#owner.window);
+      first = this.#late.first
+    ) {
       this.#late.remove(first);
+      this.#topics.count(first.topic, -1);
       this.#loaded.add(first.sequence);
       this.#owner.take([first]);
     }
@@ -322,12 +363,14 @@ export class Backlog {
 
   #adopt(entry: StoredEntry): Message | undefined {
     const { sequence, bytes } = entry.key;
+    if (this.#passed.has(sequence)) return undefined;
     const callback = this.#callbacks.get(sequence);
     this.#callbacks.delete(sequence);
     this.#loaded.add(sequence);
     this.#tail.messages -= 1;
     this.#tail.bytes -= bytes;
     if (entry.content) {
+      if (sequence > this.#earlierUpTo) this.#topics.count(entry.content.topic, -1);
       const publishedAt = this.#lives.publishedAt(entry.content.time);
       const message = storedMessage(entry.content, entry.key, publishedAt, callback);
       message.received = entry.received;
@@ -352,6 +395,8 @@ export class Backlog {
   #endTail(): void {
     this.#tail = { messages: 0, bytes: 0 };
     this.#readUpTo = this.#tailUpTo;
+    this.#topics.clear();
+    for (let late = this.#late.first; late; late = late.next) this.#topics.count(late.topic, 1);
   }
 
   #degrade(trouble: StoreTrouble): void {

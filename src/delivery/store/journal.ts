@@ -19,6 +19,8 @@ export interface JournalDeps {
   readonly head: () => number;
   /** Every message up to this number, if it was given to {@link Journal.put} and not removed, is on the disk. */
   readonly onCommitted: (sequence: number) => void;
+  /** The record of that number is gone, or was never written. */
+  readonly onForgotten: (sequence: number) => void;
   /** Nothing more can be written. */
   readonly onFailure: (trouble: StoreTrouble) => void;
 }
@@ -95,7 +97,11 @@ export class Journal {
 
   /** Forgets a settled message, at once if it was not written yet, else some time later. */
   remove(message: Message): void {
-    if (this.#puts.delete(message.sequence) || this.#trouble) return;
+    if (this.#puts.delete(message.sequence)) this.#deps.onForgotten(message.sequence);
+    else if (!this.#trouble) this.#removeLater(message);
+  }
+
+  #removeLater(message: Message): void {
     this.#removed.push(message);
     if (this.#removed.length >= MAX_LAZY) this.#start();
     else this.#startLater();
@@ -149,8 +155,9 @@ export class Journal {
   }
 
   async #commit(upTo: number): Promise<void> {
-    const { section, lives, meta, onCommitted } = this.#deps;
+    const { section, lives, meta, onCommitted, onForgotten } = this.#deps;
     const group = [...take(this.#puts, MAX_GROUP, upTo)];
+    let removed: readonly Message[] = [];
     const operations: DatabaseOperation[] = [];
     try {
       for (const message of group) {
@@ -160,12 +167,13 @@ export class Journal {
         operations.push({ type: 'put', key: recordKey(message), value });
       }
       if (lives.isDue) operations.push({ type: 'put', key: META_KEY, value: meta() });
-      this.#addLazy(operations);
+      removed = this.#addLazy(operations);
       if (operations.length > 0) await section.batch(operations, { sync: group.length > 0 });
     } catch (error) {
       this.#fail(error, group);
       return;
     }
+    for (const { sequence } of removed) onForgotten(sequence);
     for (const message of group) confirmStored(message);
     const last = group.at(-1);
     if (last) onCommitted(last.sequence);
@@ -177,17 +185,20 @@ export class Journal {
     return codec ? codec.encode(body) : body;
   }
 
-  #addLazy(operations: DatabaseOperation[]): void {
+  /** @returns what is deleted. */
+  #addLazy(operations: DatabaseOperation[]): readonly Message[] {
     for (const sequence of this.#received)
       operations.push({ type: 'put', key: receivedKey(sequence), value: MARK });
     this.#received = [];
-    if (this.#removed.length === 0) return;
-    for (const message of this.#removed) {
+    const removed = this.#removed;
+    if (removed.length === 0) return removed;
+    for (const message of removed) {
       operations.push({ type: 'del', key: recordKey(message) });
       if (message.qos === 2) operations.push({ type: 'del', key: receivedKey(message.sequence) });
     }
     this.#removed = [];
     operations.push({ type: 'put', key: HEAD_KEY, value: frame(encoder.encode(String(this.#deps.head()))) });
+    return removed;
   }
 
   #fail(error: unknown, group: readonly Message[]): void {

@@ -55,7 +55,7 @@ function life(database = new MemoryDatabase()) {
   const waiting = () => {
     const topics: string[] = [];
     for (let next = outbox.first; next; next = outbox.first) {
-      outbox.remove(next);
+      outbox.take(next);
       topics.push(next.topic);
       settleMessage(next);
     }

@@ -36,6 +36,7 @@ function worldOf(
   const target = {
     hasQuota: (message: Message) => message.qos === 0 || open.length < state.quota,
     quotaChanged: () => new Promise<void>((resolve) => waiters.push(resolve)),
+    gaveWay: () => {},
     send: (message: Message) => {
       sent.push(`${message.topic}@${Math.round(clock.now() - startedAt)}`);
       return new Promise<void>((done) => {

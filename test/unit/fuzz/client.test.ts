@@ -286,7 +286,7 @@ async function lifeOf(database: MemoryDatabase) {
     drain: async () => {
       const topics: string[] = [];
       for (let { first } = outbox; first; first = outbox.first) {
-        outbox.remove(first);
+        outbox.take(first);
         topics.push(first.topic);
         settleMessage(first);
         await settle();

@@ -44,7 +44,7 @@ function life(database: MemoryDatabase, maxMessages = 100_000) {
   const work = () => clock.advance(1_000);
   const take = () => {
     const { first } = outbox;
-    if (first) outbox.remove(first);
+    if (first) outbox.take(first);
     return first;
   };
   const drain = async () => {
