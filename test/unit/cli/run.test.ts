@@ -183,6 +183,9 @@ describe('simulate', () => {
       assert.equal(svg.match(/class="load"/g)?.length, 4);
       assert.match(svg, /<path class="rate" d="M\d+ \d+v-/);
       assert.doesNotMatch(svg, /NaN|undefined/);
+      // Nothing happens after the fourth minute, and nothing of it is drawn.
+      assert.match(svg, />\d+ s<|>3 min</);
+      assert.doesNotMatch(svg, />[4-8] min</);
     } finally {
       await rm(directory, { recursive: true });
     }
