@@ -5,15 +5,14 @@
  * 3.1.1 and 5, TCP, TLS and WebSocket; clients need a user name and any password ({@link EJABBERD_LOGIN}).
  */
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { accepts, freePort } from './daemon.js';
 import { distribution, FRUGAL, PortMapper } from './erlang.js';
 import { until } from './events.js';
 import { HOST } from './listener.js';
-import { type BrokerCluster, type BrokerNode, disposeAll, Server } from './server.js';
+import { type BrokerCluster, type BrokerNode, buildCluster, Server } from './server.js';
 
 /** What its clients log in with. */
 export const EJABBERD_LOGIN = { username: 'device@localhost', password: 'any' } as const;
@@ -21,34 +20,22 @@ export const EJABBERD_LOGIN = { username: 'device@localhost', password: 'any' } 
 const COOKIE = ['-setcookie', 'SECRETOFTHETEST'];
 const START_MS = 60_000;
 
-export async function ejabberdCluster(size: number): Promise<BrokerCluster> {
-  const directory = await mkdtemp(join(tmpdir(), 'ejabberd-cluster-'));
-  const nodes: EjabberdNode[] = [];
-  let mapper: PortMapper | undefined;
-  const cluster: BrokerCluster = {
-    nodes,
-    [Symbol.asyncDispose]: async () => {
-      await disposeAll([...nodes, ...(mapper ? [mapper] : [])]);
-      await rm(directory, { recursive: true, force: true });
-    },
-  };
-  try {
-    mapper = await PortMapper.open();
+export function ejabberdCluster(size: number): Promise<BrokerCluster> {
+  return buildCluster('ejabberd', async (site) => {
+    const mapper = await PortMapper.openAt(site);
+    const nodes: EjabberdNode[] = [];
     for (let n = 1; n <= size; n += 1) {
-      const home = join(directory, `ejabberd${n}`);
+      const home = join(site.directory, `ejabberd${n}`);
       await mkdir(home);
       const ports = { mqtt: await freePort(), ws: await freePort(), distribution: await freePort() };
       await writeFile(join(home, 'ejabberd.yml'), configuration(ports));
-      nodes.push(new EjabberdNode(`ejabberd${n}@${HOST}`, home, ports, mapper));
+      nodes.push(site.use(new EjabberdNode(`ejabberd${n}@${HOST}`, home, ports, mapper)));
     }
     await Promise.all(nodes.map((node) => node.start()));
     const [first, ...others] = nodes as [EjabberdNode, ...EjabberdNode[]];
     for (const node of others) await node.join(first);
-    return cluster;
-  } catch (error) {
-    await cluster[Symbol.asyncDispose]();
-    throw error;
-  }
+    return nodes;
+  });
 }
 
 interface Ports {

@@ -1,7 +1,7 @@
 /** What brokers written in Erlang need on a machine that may have others: a port mapper of their own. */
 import { accepts, freePort } from './daemon.js';
 import { HOST } from './listener.js';
-import { Server } from './server.js';
+import { Server, type Site } from './server.js';
 
 /** Where nodes find each other's ports by name, on a port of its own. */
 export class PortMapper extends Server {
@@ -17,8 +17,9 @@ export class PortMapper extends Server {
     this.env = { ERL_EPMD_PORT: `${port}`, ERL_EPMD_ADDRESS: HOST };
   }
 
-  static async open(): Promise<PortMapper> {
-    const mapper = new PortMapper(await freePort());
+  /** One for the cluster that is built at `site`. */
+  static async openAt({ use }: Site): Promise<PortMapper> {
+    const mapper = use(new PortMapper(await freePort()));
     await mapper.start();
     return mapper;
   }

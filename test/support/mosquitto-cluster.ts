@@ -5,40 +5,29 @@
  * client knows. Messages and what is retained are at every node, with their MQTT 5 properties; sessions are not. The
  * nodes are not bridged to each other, as messages would go round in circles.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { accepts, freePort } from './daemon.js';
 import { until } from './events.js';
 import { HOST } from './listener.js';
 import { type Mosquitto, mosquitto } from './mosquitto.js';
-import { type BrokerCluster, type BrokerNode, disposeAll, Server } from './server.js';
+import { type BrokerCluster, type BrokerNode, buildCluster, Server } from './server.js';
 
 /** Client id of the hub at every node. */
 const BRIDGE = 'bridge';
 
-export async function mosquittoCluster(size: number): Promise<BrokerCluster> {
-  const brokers = await Promise.all(Array.from({ length: size }, () => mosquitto()));
-  const directory = await mkdtemp(join(tmpdir(), 'mosquitto-hub-'));
-  const port = await freePort();
-  const file = join(directory, 'hub.conf');
-  const hub = new Server({ command: 'mosquitto', args: ['-c', file], ready: () => accepts(port) });
-  const cluster: BrokerCluster = {
-    nodes: brokers.map((broker) => new BridgedNode(broker)),
-    [Symbol.asyncDispose]: async () => {
-      await disposeAll([hub, ...brokers]);
-      await rm(directory, { recursive: true, force: true });
-    },
-  };
-  try {
+export function mosquittoCluster(size: number): Promise<BrokerCluster> {
+  return buildCluster('mosquitto', async ({ directory, use }) => {
+    const brokers = await Promise.all(Array.from({ length: size }, async () => use(await mosquitto())));
+    const nodes = brokers.map((broker) => new BridgedNode(broker));
+    const port = await freePort();
+    const file = join(directory, 'hub.conf');
     await writeFile(file, configuration(port, brokers));
+    const hub = use(new Server({ command: 'mosquitto', args: ['-c', file], ready: () => accepts(port) }));
     await hub.start();
-    await Promise.all(cluster.nodes.map((node) => node.start()));
-    return cluster;
-  } catch (error) {
-    await cluster[Symbol.asyncDispose]();
-    throw error;
-  }
+    await Promise.all(nodes.map((node) => node.start()));
+    return nodes;
+  });
 }
 
 function configuration(port: number, brokers: readonly Mosquitto[]): string {

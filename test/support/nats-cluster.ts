@@ -4,13 +4,12 @@
  * The world it builds: servers that keep streams in three copies and serve while most of them live. MQTT 3.1.1 without
  * QoS 2, TCP and WebSocket.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { freePort } from './daemon.js';
 import { until } from './events.js';
 import { HOST } from './listener.js';
-import { type BrokerCluster, type BrokerNode, disposeAll, Server } from './server.js';
+import { type BrokerCluster, type BrokerNode, buildCluster, Server } from './server.js';
 
 interface Ports {
   readonly nats: number;
@@ -20,41 +19,29 @@ interface Ports {
   readonly monitor: number;
 }
 
-export async function natsCluster(size: number): Promise<BrokerCluster> {
-  const directory = await mkdtemp(join(tmpdir(), 'nats-cluster-'));
-  const nodes: NatsServer[] = [];
-  const cluster: BrokerCluster = {
-    nodes,
-    [Symbol.asyncDispose]: async () => {
-      await disposeAll(nodes);
-      await rm(directory, { recursive: true, force: true });
-    },
-  };
-  try {
+export function natsCluster(size: number): Promise<BrokerCluster> {
+  return buildCluster('nats', async ({ directory, use }) => {
     const ports: Ports[] = [];
     for (let n = 0; n < size; n += 1) {
-      const [nats, route, mqtt, ws, monitor] = [
-        await freePort(),
-        await freePort(),
-        await freePort(),
-        await freePort(),
-        await freePort(),
-      ];
-      ports.push({ nats, route, mqtt, ws, monitor });
+      ports.push({
+        nats: await freePort(),
+        route: await freePort(),
+        mqtt: await freePort(),
+        ws: await freePort(),
+        monitor: await freePort(),
+      });
     }
     const routes = ports.map(({ route }) => `"nats://${HOST}:${route}"`).join(', ');
+    const nodes: NatsServer[] = [];
     for (const [index, own] of ports.entries()) {
       const name = `nats${index + 1}`;
       const file = join(directory, `${name}.conf`);
       await writeFile(file, configuration(name, own, routes, join(directory, name), size));
-      nodes.push(new NatsServer(file, own, size));
+      nodes.push(use(new NatsServer(file, own, size)));
     }
     await Promise.all(nodes.map((node) => node.start()));
-    return cluster;
-  } catch (error) {
-    await cluster[Symbol.asyncDispose]();
-    throw error;
-  }
+    return nodes;
+  });
 }
 
 function configuration(name: string, ports: Ports, routes: string, store: string, replicas: number): string {

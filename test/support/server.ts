@@ -4,6 +4,9 @@
  * The world it builds: a program with ports and a directory of its own, started again and again at the same place.
  * What it stored there is there again, as on a machine that reboots.
  */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Program, type ProgramOptions } from './program.js';
 
 /** What any broker of any make can be made to do, and where it listens. */
@@ -80,6 +83,41 @@ export class Server implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
+  }
+}
+
+/** Where a cluster is built. */
+export interface Site {
+  /** For its files; goes with the cluster. */
+  readonly directory: string;
+  /** Has `part` disposed of with the cluster, before what it stands on: all that was used before it. */
+  use<T extends AsyncDisposable>(part: T): T;
+}
+
+/**
+ * A cluster with a directory of its own.
+ *
+ * @param build - Starts it and returns its nodes. When it fails, nothing of what it used is left.
+ */
+export async function buildCluster(
+  kind: string,
+  build: (site: Site) => Promise<readonly BrokerNode[]>,
+): Promise<BrokerCluster> {
+  const directory = await mkdtemp(join(tmpdir(), `${kind}-cluster-`));
+  const used: AsyncDisposable[] = [];
+  const dispose = async () => {
+    await disposeAll([...used].reverse());
+    await rm(directory, { recursive: true, force: true });
+  };
+  const use = <T extends AsyncDisposable>(part: T): T => {
+    used.push(part);
+    return part;
+  };
+  try {
+    return { nodes: await build({ directory, use }), [Symbol.asyncDispose]: dispose };
+  } catch (error) {
+    await dispose();
+    throw error;
   }
 }
 

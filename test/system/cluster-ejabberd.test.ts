@@ -20,6 +20,5 @@ clusterContract({
     },
     others: { is: 'may be closed', because: 'a publish that meets the loss ends with DISCONNECT 0x83' },
     lastNode: 'serves',
-    returns: 'soon',
   },
 });

@@ -17,6 +17,5 @@ clusterContract({
     whileOneHangs: 'others serve',
     others: 'are left in peace',
     lastNode: 'serves',
-    returns: 'soon',
   },
 });

@@ -22,7 +22,6 @@ clusterContract({
       because: 'a node answers nothing, pings included, while a stream that it serves has no leader',
     },
     lastNode: { is: 'is silent', because: 'JetStream needs a majority' },
-    returns: 'soon',
   },
   recoverMs: 60_000,
   // Each takes a second: a session is a stream to be found and opened.

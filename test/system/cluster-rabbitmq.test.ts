@@ -19,9 +19,9 @@ clusterContract({
     },
     others: 'are left in peace',
     lastNode: { is: 'refuses', because: 'pause_minority closes the listeners of a minority' },
-    returns: {
-      is: 'after minutes',
-      because: 'nodes that start together may wait for each other, measured: from 20 s to more than 90',
+    returnsMs: {
+      is: 300_000,
+      because: 'nodes that start together may wait for each other, measured: from 17 to 129 s',
     },
   },
   fleet: {
