@@ -1,82 +1,18 @@
-// Charts of the comparison benchmark, as SVG for light and for dark pages.
-import { BarChart, LineChart } from 'echarts/charts';
-import { GridComponent, LegendComponent, TitleComponent } from 'echarts/components';
-import { type EChartsCoreOption, init, use } from 'echarts/core';
-import { SVGRenderer } from 'echarts/renderers';
+// Charts of the comparison benchmark.
+import type { EChartsCoreOption } from 'echarts/core';
+import { type Drawing, FONT, inBothThemes, lineChart, type Theme, WIDTH } from './charts.js';
 import { type Comparison, digits, duration, type Measured } from './comparison.js';
-
-use([BarChart, LineChart, GridComponent, LegendComponent, TitleComponent, SVGRenderer]);
-
-const WIDTH = 960;
-const FONT = "-apple-system, 'Segoe UI', Helvetica, Arial, sans-serif";
-
-interface Theme {
-  readonly text: string;
-  readonly faint: string;
-  readonly line: string;
-  readonly ours: string;
-  readonly oursToo: string;
-  readonly others: string;
-  readonly othersToo: string;
-  readonly lines: readonly string[];
-}
-
-const THEMES: Readonly<Record<'light' | 'dark', Theme>> = {
-  light: {
-    text: '#1f2328',
-    faint: '#59636e',
-    line: '#d1d9e0',
-    ours: '#0969da',
-    oursToo: '#80b3f0',
-    others: '#818b98',
-    othersToo: '#c4cbd3',
-    lines: ['#0969da', '#1a7f37', '#cf222e', '#bc4c00', '#8250df', '#6e7781', '#bf3989', '#9a6700'],
-  },
-  dark: {
-    text: '#f0f6fc',
-    faint: '#9198a1',
-    line: '#3d444d',
-    ours: '#4493f8',
-    oursToo: '#1f4f8f',
-    others: '#9198a1',
-    othersToo: '#4d545d',
-    lines: ['#4493f8', '#3fb950', '#f85149', '#db6d28', '#ab7df8', '#9198a1', '#db61a2', '#d29922'],
-  },
-};
 
 const isOurs = (name: string) => name.startsWith('mqtt-failover');
 
 /** Every chart by path. */
 export function comparisonCharts(comparison: Comparison): Record<string, string> {
-  const charts = {
-    'fail-over': failOver,
-    load,
-    storm,
-    'rolling-restart': rollingRestart,
-  };
-  return Object.fromEntries(
-    Object.entries(charts).flatMap(([name, draw]) =>
-      (['light', 'dark'] as const).map((theme) => [
-        `docs/charts/${name}-${theme}.svg`,
-        svg(draw(comparison, THEMES[theme])),
-      ]),
-    ),
-  );
-}
-
-interface Drawing {
-  readonly height: number;
-  readonly option: EChartsCoreOption;
-}
-
-function svg({ height, option }: Drawing): string {
-  const chart = init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height });
-  chart.setOption({ animation: false, ...option });
-  const text = chart.renderToSVGString();
-  chart.dispose();
-  // Its counter of charts is in every id: a chart is the same whatever was drawn before it.
-  const stable = text.replaceAll(/zr\d+-/g, 'zr-');
-  return `${stable}\n`;
+  return inBothThemes({
+    'fail-over': (theme) => failOver(comparison, theme),
+    load: (theme) => load(comparison, theme),
+    storm: (theme) => storm(comparison, theme),
+    'rolling-restart': (theme) => rollingRestart(comparison, theme),
+  });
 }
 
 interface Bars {
@@ -244,52 +180,17 @@ function rollingRestart(comparison: Comparison, theme: Theme): Drawing {
 }
 
 function storm(comparison: Comparison, theme: Theme): Drawing {
-  const timelines = comparison.group('storm', 'timeline');
-  const title = 'CONNECTs per 100 ms after one of five nodes has died with 200 of 1 000 clients';
-  const option: EChartsCoreOption = {
-    textStyle: { fontFamily: FONT },
-    title: {
-      text: title,
-      left: 12,
-      top: 10,
-      textStyle: { color: theme.text, fontSize: 16, fontWeight: 600, fontFamily: FONT },
+  return lineChart(
+    {
+      title: 'CONNECTs per 100 ms after one of five nodes has died with 200 of 1 000 clients',
+      xName: 'seconds after the death',
+      xMax: 4,
+      lines: comparison.group('storm', 'timeline').map(({ name, samples }) => ({
+        name,
+        isOurs: isOurs(name),
+        points: samples.map((count, bin) => [bin / 10, count]),
+      })),
     },
-    legend: {
-      top: 40,
-      left: 12,
-      itemGap: 22,
-      itemWidth: 18,
-      itemHeight: 3,
-      itemStyle: { opacity: 1 },
-      textStyle: { color: theme.text, fontSize: 11, fontFamily: FONT },
-      data: timelines.map(({ name }) => name),
-    },
-    color: [...theme.lines],
-    grid: { left: 56, right: 24, top: 112, bottom: 44 },
-    xAxis: {
-      type: 'value',
-      max: 4,
-      name: 'seconds after the death',
-      nameLocation: 'middle',
-      nameGap: 26,
-      nameTextStyle: { color: theme.faint, fontFamily: FONT },
-      axisLabel: { color: theme.faint, fontFamily: FONT },
-      axisLine: { lineStyle: { color: theme.line } },
-      splitLine: { show: false },
-    },
-    yAxis: {
-      type: 'value',
-      axisLabel: { color: theme.faint, fontFamily: FONT },
-      splitLine: { lineStyle: { color: theme.line } },
-    },
-    series: timelines.map(({ name, samples }) => ({
-      type: 'line',
-      name,
-      showSymbol: false,
-      lineStyle: { width: isOurs(name) ? 3 : 1.5 },
-      z: isOurs(name) ? 3 : 2,
-      data: samples.map((count, bin) => [bin / 10, count]),
-    })),
-  };
-  return { height: 400, option };
+    theme,
+  );
 }

@@ -60,10 +60,9 @@ export class Comparison {
     this.#scenarios = scenarios;
   }
 
-  static read(): Comparison {
-    return new Comparison(
-      JSON.parse(readFileSync(new URL(`../../${COMPARISON_FILE}`, import.meta.url), 'utf8')),
-    );
+  /** @param file - Where another measurement is kept. */
+  static read(file = COMPARISON_FILE): Comparison {
+    return new Comparison(JSON.parse(readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')));
   }
 
   scenario(name: string): StoredScenario {

@@ -9,14 +9,18 @@ import { comparisonCharts } from './comparison-charts.js';
 import { benchmarkPage, withComparison } from './comparison-pages.js';
 import { optionsPage, withOptionsTable } from './options-pages.js';
 import { outcomesPage } from './outcomes-page.js';
+import { Simulated } from './simulated.js';
 
 process.chdir(fileURLToPath(new URL('../../', import.meta.url)));
 
 const comparison = Comparison.read();
+const simulated = Simulated.read();
 const pages = {
   'README.md': withComparison(withOptionsTable(readFileSync('README.md', 'utf8')), comparison),
   'docs/benchmark.md': benchmarkPage(comparison),
   ...comparisonCharts(comparison),
+  'docs/simulator.md': simulated.page(readFileSync('docs/simulator.md', 'utf8')),
+  ...simulated.charts(),
   'docs/options.md': optionsPage(),
   'docs/outcomes.md': outcomesPage(),
   'docs/api/README.md': await apiPage(),
