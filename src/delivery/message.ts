@@ -6,6 +6,8 @@ import { FailoverError } from '../errors.js';
 export interface Message {
   readonly topic: string;
   payload: string | Uint8Array;
+  /** The payload, while it is a copy of ours that was never given away. */
+  copy: Uint8Array | undefined;
   readonly qos: 0 | 1 | 2;
   readonly options: IClientPublishOptions;
   readonly settle: PacketCallback;
@@ -130,6 +132,7 @@ export function createMessage(
   return {
     topic,
     payload: body,
+    copy: undefined,
     qos,
     options: properties === undefined ? options : withoutEmptyPairs(options),
     settle,

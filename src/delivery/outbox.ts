@@ -273,7 +273,10 @@ export class Outbox {
     }
     const why = this.#fullness();
     // The caller may reuse its buffer as soon as publish returns; a string cannot change. What is refused is not copied.
-    if (typeof message.payload !== 'string') message.payload = copy(message.payload);
+    if (typeof message.payload !== 'string') {
+      message.copy = copy(message.payload);
+      message.payload = message.copy;
+    }
     message.isLive = isLive && this.#mayOvertake(message);
     this.#append(message);
     // Last, as their callbacks may publish.
@@ -313,6 +316,11 @@ export class Outbox {
 
   /** Takes `message` out to be sent. Nobody is told: it must be in flight before there is room for another. */
   take(message: Message): void {
+    this.#withdraw(message);
+    message.copy = undefined;
+  }
+
+  #withdraw(message: Message): void {
     this.#unlink(message);
     if (this.#byTopic?.get(message.topic) === message) this.#byTopic.delete(message.topic);
     this.#topics.remove(message.topic);
@@ -321,7 +329,7 @@ export class Outbox {
 
   /** Takes `message` out without settling it. */
   #remove(message: Message): void {
-    this.take(message);
+    this.#withdraw(message);
     this.#onRemoved();
   }
 
@@ -340,6 +348,8 @@ export class Outbox {
   /** As {@link drop}, with an error of the caller's. */
   reject(message: Message, reason: DropReason, error: FailoverError): void {
     settle(message, error);
+    // The store may still be writing it.
+    if (!this.#backlog && message.copy) free(message.copy);
     this.#events.emit('dropped', { topic: message.topic, qos: message.qos, reason, error });
   }
 
@@ -470,4 +480,13 @@ export class Outbox {
 /** A true copy of the same class; `Buffer`'s own `slice` would share memory. */
 function copy(bytes: Uint8Array): Uint8Array {
   return Uint8Array.prototype.slice.call(bytes);
+}
+
+/**
+ * Gives the memory of a copy back at once, where the engine can (Node 22). Collections of garbage come late for what is not on
+ * V8's heap: while new messages replace old ones, as much again as `maxBytes` would wait for one.
+ */
+function free({ buffer, byteLength }: Uint8Array): void {
+  // A class of the application may put its copies into a buffer that they share.
+  if (buffer.byteLength === byteLength) (buffer as { transfer?: (length: number) => unknown }).transfer?.(0);
 }

@@ -293,6 +293,62 @@ describe('overflow', () => {
   });
 });
 
+describe('the memory of what is dropped', () => {
+  /** Runs `act` on an engine that can give memory back, and returns what was given back. */
+  function freed(act: () => void): unknown[] {
+    const given: unknown[] = [];
+    const own = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, 'transfer');
+    Object.defineProperty(ArrayBuffer.prototype, 'transfer', {
+      configurable: true,
+      value(this: ArrayBuffer) {
+        given.push(this);
+      },
+    });
+    try {
+      act();
+    } finally {
+      if (own) Object.defineProperty(ArrayBuffer.prototype, 'transfer', own);
+      else Reflect.deleteProperty(ArrayBuffer.prototype, 'transfer');
+    }
+    return given;
+  }
+  const withPayload = (payload: Uint8Array) => createMessage('t', payload, { qos: 1 }, () => {}, 0);
+
+  test('is given back at once: its own copy, and nothing of the application', () => {
+    const { outbox } = world({ maxMessages: 1, overflow: 'drop-oldest' });
+    const first = withPayload(new Uint8Array(100));
+    const theirs = first.payload;
+    const given = freed(() => {
+      outbox.add(first);
+      outbox.add(withPayload(new Uint8Array(50)));
+    });
+    assert.deepEqual(given, [(first.payload as Uint8Array).buffer]);
+    assert.notEqual(first.payload, theirs);
+  });
+
+  test('is left alone when it was refused, or sent and put back, or has a buffer with others', () => {
+    class Pooled extends Uint8Array {
+      static get [Symbol.species]() {
+        return function pooled(length: number) {
+          return new Uint8Array(new ArrayBuffer(1_000), 0, length);
+        } as unknown as Uint8ArrayConstructor;
+      }
+    }
+    const given = freed(() => {
+      const dropping = world({ maxMessages: 1, overflow: 'drop-oldest' }).outbox;
+      dropping.add(withPayload(new Pooled(100)));
+      dropping.add(withPayload(new Uint8Array(100)));
+      const { outbox } = world({ maxMessages: 1 });
+      const sent = withPayload(new Uint8Array(100));
+      outbox.add(sent);
+      outbox.add(withPayload(new Uint8Array(50)));
+      outbox.take(sent);
+      outbox.reject(sent, 'rejected', new FailoverError('ERR_ENDED', 'x'));
+    });
+    assert.deepEqual(given, []);
+  });
+});
+
 describe('age', () => {
   test('expires each message at its own time, with one timer', async () => {
     const { clock, add, events, settled, outbox } = world({ maxMessages: 9, maxAgeMs: 1_000 });
