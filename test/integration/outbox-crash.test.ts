@@ -1,7 +1,7 @@
 /**
  * What a power cut would do, as near as a process can come to it: `kill -9` while publishing into a store.
  *
- * MQTT_FAILOVER_CRASHES sets how many times; 200 is what is promised, a few is what a test run has time for.
+ * MQTT_FAILOVER_CRASHES sets how many times: a few is what `npm test` has time for, and the system suite has the 200 that are promised.
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
