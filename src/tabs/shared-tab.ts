@@ -47,19 +47,29 @@ export class SharedTab {
   }
 
   start(): void {
+    const begin = () => {
+      if (!this.#left) this.#begin();
+    };
+    // Held before a leader can hear of us: it takes a lock that is free for our end, and gives our subscriptions up.
+    this.#deps.locks
+      .take(aliveLock(this.#bus.id))
+      .then(
+        (lock) => {
+          this.#alive = lock;
+          if (this.#left) lock?.release();
+        },
+        () => {
+          // Without it the leader does not notice our end, and keeps our subscriptions.
+        },
+      )
+      .then(begin);
+  }
+
+  #begin(): void {
     this.#bus.listen((message) => {
       if (message.kind === 'lead' && message.term >= this.relay.term) this.#election.heard();
       this.relay.receive(message);
     });
-    void this.#deps.locks.take(aliveLock(this.#bus.id)).then(
-      (lock) => {
-        this.#alive = lock;
-        if (this.#left) lock?.release();
-      },
-      () => {
-        // Without it the leader does not notice our end, and keeps our subscriptions.
-      },
-    );
     this.#bus.post({ kind: 'ask' });
     this.#election.stand();
   }

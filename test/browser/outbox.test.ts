@@ -119,13 +119,12 @@ describe('the outbox in Chromium', { timeout: 120_000 }, () => {
         }),
     );
     await connectIn(page, cluster.wsUrls);
-    await publishUpTo(page, 1);
     assert.deepEqual(await page.evaluate(() => window.events), []);
     await page.evaluate(() => window.client.endAsync());
   });
 });
 
-/** Connects, with an outbox that outlives the page. */
+/** Connects, with an outbox that outlives the page and has room already: its code came by the network. */
 async function connectIn(page: Page, urls: readonly string[]): Promise<void> {
   await page.waitForFunction(() => window.mqttFailover !== undefined);
   await page.evaluate((list) => {
@@ -139,6 +138,7 @@ async function connectIn(page: Page, urls: readonly string[]): Promise<void> {
     window.client.on('dropped', ({ error }) => window.events.push(`${error}`));
   }, urls);
   await page.waitForFunction(() => window.client.status().state === 'connected');
+  await publishUpTo(page, 1 + (await page.evaluate(() => Number(localStorage.next ?? 0))));
 }
 
 /** Publishes all readings up to a number that were not published yet, by whichever page; resolves when they are accepted. */
