@@ -10,7 +10,6 @@
  *
  * through `engine.ts`. A client of one broker without our options has no engine and is MQTT.js itself.
  */
-
 import mqtt, {
   type ClientSubscribeCallback,
   type IClientOptions,

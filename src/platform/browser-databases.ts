@@ -1,4 +1,5 @@
 /** IndexedDB databases, through the optional peer `level`. */
+import { browserPage } from './browser-page.js';
 import type { Database, Databases } from './database.js';
 
 /** Milliseconds for which a lock is waited for: the tab that has it may have crashed just now. */
@@ -13,23 +14,21 @@ export const browserDatabases: Databases = {
     makeStrict((level as unknown as { db: IDBDatabase }).db);
     return { database: level as unknown as Database, damage: undefined };
   },
-  claim: (name) =>
-    new Promise((resolve, reject) => {
-      const { locks } = navigator;
-      if (!locks) {
-        resolve(() => {});
-        return;
-      }
-      const waiting = new AbortController();
-      const timer = setTimeout(() => waiting.abort(), DYING_MS);
-      const hold = () => {
-        clearTimeout(timer);
-        return new Promise<void>((release) => resolve(release));
-      };
-      locks
-        .request(`mqtt-failover:${name}`, { signal: waiting.signal }, hold)
-        .catch((error) => (waiting.signal.aborted ? resolve(undefined) : reject(error)));
-    }),
+  async claim(name) {
+    const { locks } = browserPage;
+    if (!locks) return () => {};
+    const waiting = new AbortController();
+    const timer = setTimeout(() => waiting.abort(), DYING_MS);
+    try {
+      const { release } = await locks.acquire(`mqtt-failover:${name}`, waiting.signal, 'wait');
+      return release;
+    } catch (error) {
+      if (waiting.signal.aborted) return undefined;
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  },
 };
 
 type LevelModule = typeof import('level');

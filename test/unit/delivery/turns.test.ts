@@ -157,6 +157,18 @@ function life({
   };
 }
 
+/** A life with 1 200 messages in its store, which a live one has passed. */
+async function passed(database: MemoryDatabase) {
+  const w = life({ database });
+  w.publisher.open();
+  for (let i = 0; i < 1_200; i += 1) w.publish('q', 1);
+  await w.clock.advance(100);
+  await w.up(20);
+  w.publish('live', 1);
+  await w.play('live');
+  return w;
+}
+
 describe('a live publish of a topic of which nothing waits', () => {
   for (const durable of [false, true]) {
     for (const places of [1, 2, 20]) {
@@ -227,13 +239,7 @@ describe('a live publish of a topic of which nothing waits', () => {
 
   test('is not read again with the messages of a store that it has passed, and survives the process', async () => {
     const database = new MemoryDatabase();
-    const w = life({ database });
-    w.publisher.open();
-    for (let i = 0; i < 1_200; i += 1) w.publish('q', 1);
-    await w.clock.advance(100);
-    await w.up(20);
-    w.publish('live', 1);
-    await w.play('live');
+    const w = await passed(database);
     for (let i = 0; i < 1_200; i += 1) w.publish('q', 1);
     /** What another process would deliver, if this one died now. */
     const legacy = async () => {
@@ -261,13 +267,7 @@ describe('a live publish of a topic of which nothing waits', () => {
 
   test('is not read again when it is deleted while its page is being read', async () => {
     const database = new SlowDatabase();
-    const w = life({ database });
-    w.publisher.open();
-    for (let i = 0; i < 1_200; i += 1) w.publish('q', 1);
-    await w.clock.advance(100);
-    await w.up(20);
-    w.publish('live', 1);
-    await w.play('live');
+    const w = await passed(database);
     for (let i = 0; i < 400; i += 1) w.publish('q', 1);
     const release = database.holdReads();
     for (let i = 0; i < 40; i += 1) await w.play('live');
