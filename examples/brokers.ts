@@ -14,7 +14,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { Aedes, type AedesOptions } from 'aedes';
+import { Aedes, type AedesOptions, type Client, type PublishPacket } from 'aedes';
 import { createWebSocketStream, WebSocketServer } from 'ws';
 
 const HOST = '127.0.0.1';
@@ -104,6 +104,19 @@ export class LocalBroker {
     if (login === undefined) return {};
     return { authenticate: (_client, name, password, done) => done(null, `${name}:${password}` === login) };
   }
+}
+
+/**
+ * Hears of every message that a client sends, before the client can have an acknowledgement: aedes sends PUBACK first
+ * and emits its event `publish` a turn later, which a crash in between swallows. It would look like a loss.
+ */
+export function onReceived(aedes: Aedes, listener: (packet: PublishPacket, client: Client) => void): void {
+  const authorize = aedes.authorizePublish;
+  aedes.authorizePublish = (client, packet, done) => {
+    // Wills come by, too, without a `cmd`.
+    if (client && packet.cmd === 'publish') listener(packet, client);
+    authorize.call(aedes, client, packet, done);
+  };
 }
 
 /** The peer sees ECONNRESET. Node cannot reset a socket that is about to end, and would leave it open for good. */

@@ -4,9 +4,9 @@
  * Sessions and messages cross nodes and outlive them, so a device that comes back at another node finds the commands
  * that were sent meanwhile. What a node counts is what its own clients sent to it.
  */
-import { Aedes, type AedesOptions, type Client } from 'aedes';
+import { Aedes, type AedesOptions } from 'aedes';
 import type { BrokerSpec } from 'mqtt-failover';
-import { LocalBroker } from '../brokers.js';
+import { LocalBroker, onReceived } from '../brokers.js';
 
 /** Sees every message that a client sent to a node. */
 export type OnMessage = (node: Node, topic: string, payload: Buffer) => void;
@@ -35,8 +35,7 @@ export class Node {
 
   async start(): Promise<void> {
     await this.#broker.start();
-    this.#broker.aedes.on('publish', ({ topic, payload }, client: Client | null) => {
-      if (!client) return;
+    onReceived(this.#broker.aedes, ({ topic, payload }) => {
       this.received += 1;
       this.#onMessage(this, topic, payload as Buffer);
     });

@@ -7,10 +7,12 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import mqtt from 'mqtt';
 import { WebSocket } from 'ws';
+import { WebBroker } from '../../examples/demo/web/broker.js';
 import { FleetServer } from '../../examples/demo/web/server.js';
 import { connectAsync } from '../../src/index.js';
-import { until } from '../support/events.js';
+import { once as happened, until } from '../support/events.js';
 import { expectNoNewHandles, openHandles } from '../support/handles.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -119,6 +121,34 @@ describe('the server of the fleet page', { timeout: 60_000 }, () => {
     const added = await Promise.all(Array.from({ length: 5 }, () => demo.post('/brokers')));
     assert.deepEqual(added.map(({ status }) => status).sort(), [200, 200, 200, 409, 409]);
     assert.equal((await demo.conditions()).length, 6);
+  });
+
+  it('has seen what it acknowledged when it is killed in that moment', async () => {
+    const seen = new Set<string>();
+    const broker = new WebBroker('n1', {
+      admits: () => true,
+      onMessage: (_topic, payload) => seen.add(payload),
+    });
+    await broker.start();
+    const client = mqtt.connect(broker.url, { reconnectPeriod: 0 });
+    client.on('error', () => {});
+    await happened(client, 'connect');
+    const acknowledged: string[] = [];
+    const closed = happened(client, 'close');
+    for (let i = 1; i <= 200; i += 1) {
+      const reading = `${i} ${'.'.repeat(800)}`;
+      client.publish('fleet/1-a/sensor-01', reading, { qos: 1 }, (error) => {
+        if (!error) acknowledged.push(reading);
+        void broker.kill();
+      });
+    }
+    await closed;
+    assert.ok(acknowledged.length > 0);
+    assert.deepEqual(
+      acknowledged.filter((reading) => !seen.has(reading)),
+      [],
+    );
+    client.end(true);
   });
 
   it('says which port is taken, and what to do', async () => {

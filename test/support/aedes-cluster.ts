@@ -15,6 +15,7 @@ import { createServer, type Server } from 'node:net';
 import { Readable } from 'node:stream';
 import { Aedes, type AedesOptions, type Client } from 'aedes';
 import { createWebSocketStream, WebSocketServer } from 'ws';
+import { onReceived } from '../../examples/brokers.js';
 import { HOST, Listener } from './listener.js';
 
 type QoS = 0 | 1 | 2;
@@ -185,23 +186,10 @@ export class AedesBroker implements AsyncDisposable {
   #record(life: Life): void {
     const { aedes, clients } = life;
     const isCurrent = () => this.#life === life;
-    const authorize = aedes.authorizePublish;
-    // The one place that sees a client's packet before it becomes a message; wills come by without a `cmd`.
-    aedes.authorizePublish = (client, packet, done) => {
-      if (client && packet.cmd === 'publish' && isCurrent()) {
-        const { topic, payload, qos, retain, dup, messageId } = packet;
-        this.publishes.push({
-          clientId: client.id,
-          topic,
-          payload: String(payload),
-          qos,
-          retain,
-          dup,
-          messageId,
-        });
-      }
-      authorize.call(aedes, client, packet, done);
-    };
+    onReceived(aedes, ({ topic, payload, qos, retain, dup, messageId }, { id: clientId }) => {
+      if (!isCurrent()) return;
+      this.publishes.push({ clientId, topic, payload: String(payload), qos, retain, dup, messageId });
+    });
     aedes.on('subscribe', (subscribed, client) => {
       if (!isCurrent()) return;
       for (const { topic, qos } of subscribed) this.subscriptions.push({ clientId: client.id, topic, qos });

@@ -5,7 +5,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Aedes } from 'aedes';
 import { createWebSocketStream, WebSocketServer } from 'ws';
-import { reset } from '../../brokers.js';
+import { onReceived, reset } from '../../brokers.js';
 
 const HOST = '127.0.0.1';
 const PATH = '/mqtt';
@@ -18,7 +18,7 @@ const MAX_CONNECTIONS = 512;
 export interface WebBrokerSettings {
   /** Whether a page of this origin may connect; browsers let any page dial 127.0.0.1. */
   readonly admits: (origin: string | undefined) => boolean;
-  /** Sees the topic and payload of every message that a client sent. */
+  /** Sees the topic and payload of every message that a client sent, before it is acknowledged. */
   readonly onMessage: (topic: string, payload: string) => void;
 }
 
@@ -66,9 +66,7 @@ export class WebBroker {
 
   async start(): Promise<void> {
     const aedes = await Aedes.createBroker({ id: this.id });
-    aedes.on('publish', ({ topic, payload }, client) => {
-      if (client) this.#settings.onMessage(topic, payload.toString());
-    });
+    onReceived(aedes, ({ topic, payload }) => this.#settings.onMessage(topic, payload.toString()));
     const server = createServer((_request, response) => response.writeHead(426).end());
     server.maxConnections = MAX_CONNECTIONS;
     server.on('connection', (socket: Socket) => {
