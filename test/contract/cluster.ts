@@ -64,8 +64,8 @@ export interface ClusterUnderTest {
   readonly name: string;
   readonly start: () => Promise<BrokerCluster>;
   readonly traits: ClusterTraits;
-  /** For every client, such as credentials. */
-  readonly login?: Pick<IClientOptions, 'username' | 'password'>;
+  /** For every client: credentials, and whom to trust. */
+  readonly login?: Pick<IClientOptions, 'username' | 'password' | 'ca' | 'wsOptions'>;
   /** For our clients, where the cluster needs more time than others. */
   readonly options?: FailoverOptions;
   /** Sessions of the fleet. @defaultValue 'clean' */

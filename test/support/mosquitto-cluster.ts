@@ -3,7 +3,8 @@
  *
  * The world it builds: independent nodes and one more mosquitto, the hub, that is bridged to each of them and that no
  * client knows. Messages and what is retained are at every node, with their MQTT 5 properties; sessions are not. The
- * nodes are not bridged to each other, as messages would go round in circles.
+ * nodes are not bridged to each other, as messages would go round in circles. Clients come over TLS, or WebSockets over TLS:
+ * each node has an address of its own, and a certificate for it.
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,13 +13,19 @@ import { until } from './events.js';
 import { HOST } from './listener.js';
 import { type Mosquitto, mosquitto } from './mosquitto.js';
 import { type BrokerCluster, type BrokerNode, buildCluster, Server } from './server.js';
+import type { CertificateAuthority } from './tls.js';
 
 /** Client id of the hub at every node. */
 const BRIDGE = 'bridge';
 
-export function mosquittoCluster(size: number): Promise<BrokerCluster> {
+export function mosquittoCluster(size: number, authority: CertificateAuthority): Promise<BrokerCluster> {
   return buildCluster('mosquitto', async ({ directory, use }) => {
-    const brokers = await Promise.all(Array.from({ length: size }, async () => use(await mosquitto())));
+    const addresses = Array.from({ length: size }, (_, n) => `127.0.0.${n + 1}`);
+    const brokers = await Promise.all(
+      addresses.map(async (host) =>
+        use(await mosquitto({ certificate: await authority.issue([host]), host })),
+      ),
+    );
     const nodes = brokers.map((broker) => new BridgedNode(broker));
     const port = await freePort();
     const file = join(directory, 'hub.conf');
@@ -62,11 +69,11 @@ class BridgedNode implements BrokerNode {
   }
 
   get url(): string {
-    return this.#broker.url;
+    return this.#broker.tlsUrl;
   }
 
   get wsUrl(): string {
-    return this.#broker.wsUrl;
+    return this.#broker.wssUrl;
   }
 
   get isRunning(): boolean {

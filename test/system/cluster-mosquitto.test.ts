@@ -1,12 +1,20 @@
-// Three mosquitto nodes with a bridge between them: messages go from node to node, sessions stay.
+// Three mosquitto nodes with a bridge between them, each with a certificate of its own: messages go from node to node,
+// sessions stay.
+import { after } from 'node:test';
 import { clusterContract } from '../contract/cluster.js';
 import { mosquittoCluster } from '../support/mosquitto-cluster.js';
+import { certificateAuthority } from '../support/tls.js';
+
+const authority = await certificateAuthority();
+const { ca } = authority;
+after(() => authority[Symbol.asyncDispose]());
 
 const ALONE = 'each node keeps sessions of its own, in memory';
 
 clusterContract({
-  name: 'three mosquitto nodes with a bridge',
-  start: () => mosquittoCluster(3),
+  name: 'three mosquitto nodes with a bridge, over TLS',
+  start: () => mosquittoCluster(3, authority),
+  login: { ca, wsOptions: { ca } },
   traits: {
     versions: [5, 4],
     retained: 'everywhere',
