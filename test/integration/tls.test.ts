@@ -103,6 +103,25 @@ describe('TLS', () => {
     assert.equal(broker.latest.isOpen && front.secured > 0, false);
   });
 
+  test('passes over an endpoint whose certificate is over or has not begun, and says which', async () => {
+    await using over = await TlsFront.open(await authority.issue(['a.test'], { days: 0 }), broker);
+    await using early = await TlsFront.open(await authority.issue(['b.test'], { startsIn: 1 }), broker);
+    await using good = await TlsFront.open(certificates.a, broker);
+    const urls = [
+      `mqtts://a.test:${over.port}`,
+      `mqtts://b.test:${early.port}`,
+      `mqtts://a.test:${good.port}`,
+    ];
+    await using subject = client(urls, { ...options, dial: { race: 1 } });
+    const warnings = collect<{ endpoint: string; code: unknown }>(subject, 'security');
+    await once(subject, 'connect');
+    assert.equal(subject.status().current, `a.test:${good.port}`);
+    assert.deepEqual(warnings.map(({ endpoint, code }) => [endpoint, code]).sort(), [
+      [`a.test:${over.port}`, 'CERT_HAS_EXPIRED'],
+      [`b.test:${early.port}`, 'CERT_NOT_YET_VALID'],
+    ]);
+  });
+
   test('never falls back to a plain connection', async () => {
     await using plain = await scriptedBroker();
     await using subject = client([`mqtts://127.0.0.1:${plain.port}`], { ca: authority.ca });

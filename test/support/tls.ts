@@ -16,7 +16,7 @@ const run = promisify(execFile);
 
 const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
 const DAYS = 2;
-const valid = (days: number) => ['-days', String(days)];
+const DAY_MS = 86_400_000;
 
 export interface ServerCertificate {
   /** PEM. */
@@ -28,6 +28,8 @@ export interface ServerCertificate {
 export interface Validity {
   /** 0: over within the second in which it is made. @defaultValue 2 */
   readonly days?: number;
+  /** Days until it begins. @defaultValue 0 */
+  readonly startsIn?: number;
 }
 
 export interface CertificateAuthority extends AsyncDisposable {
@@ -45,36 +47,60 @@ export async function certificateAuthority(): Promise<CertificateAuthority> {
 
   const issue = async (
     names: readonly string[],
-    { days = DAYS }: Validity = {},
+    { days = DAYS, startsIn = 0 }: Validity = {},
   ): Promise<ServerCertificate> => {
     const name = `server${++issued}`;
+    const part = (extension: string) => file(`${name}.${extension}`);
     const alternatives = names.map((each) => (isIP(each) ? `IP:${each}` : `DNS:${each}`)).join(',');
     const extensions = [
       'basicConstraints=CA:FALSE',
       'extendedKeyUsage=serverAuth',
       `subjectAltName=${alternatives}`,
     ];
-    await writeFile(file(`${name}.ext`), extensions.join('\n'));
-    const request = ['-keyout', file(`${name}.key`), '-out', file(`${name}.csr`), '-subj', '/CN=test server'];
-    await run('openssl', ['req', ...NEW_KEY, ...request]);
-    const signer = ['-CA', file('ca.crt'), '-CAkey', file('ca.key'), '-set_serial', String(issued)];
-    const certificate = ['-extfile', file(`${name}.ext`), '-out', file(`${name}.crt`)];
-    await run('openssl', [
-      'x509',
-      '-req',
-      '-in',
-      file(`${name}.csr`),
-      ...signer,
-      ...valid(days),
-      ...certificate,
+    // `openssl x509` cannot let a certificate begin later; `openssl ca` keeps books, here of one certificate each.
+    const books = ['[ca]', 'default_ca=books', '[books]', `database=${part('db')}`, 'default_md=sha256'];
+    const config = [...books, 'rand_serial=yes', 'policy=any', '[any]', 'commonName=supplied'];
+    await Promise.all([
+      writeFile(part('ext'), extensions.join('\n')),
+      writeFile(part('cnf'), config.join('\n')),
+      writeFile(part('db'), ''),
     ]);
-    const [key, cert] = await Promise.all([read(file(`${name}.key`)), read(file(`${name}.crt`))]);
+    const from = Date.now() + startsIn * DAY_MS;
+    await run('openssl', [
+      ...['req', ...NEW_KEY, '-keyout', part('key'), '-out', part('csr'), '-subj', '/CN=test server'],
+    ]);
+    await run('openssl', [
+      ...[
+        'ca',
+        '-batch',
+        '-notext',
+        '-config',
+        part('cnf'),
+        '-cert',
+        file('ca.crt'),
+        '-keyfile',
+        file('ca.key'),
+      ],
+      ...['-in', part('csr'), '-extfile', part('ext'), '-out', part('crt'), '-outdir', directory],
+      ...['-startdate', asn1Time(from), '-enddate', asn1Time(from + days * DAY_MS)],
+    ]);
+    const [key, cert] = await Promise.all([read(part('key')), read(part('crt'))]);
     return { key, cert };
   };
 
   try {
     await run('openssl', [
-      ...['req', '-x509', ...NEW_KEY, ...valid(DAYS), '-keyout', file('ca.key'), '-out', file('ca.crt')],
+      ...[
+        'req',
+        '-x509',
+        ...NEW_KEY,
+        '-days',
+        String(DAYS),
+        '-keyout',
+        file('ca.key'),
+        '-out',
+        file('ca.crt'),
+      ],
       ...['-subj', '/CN=test authority', '-addext', 'basicConstraints=critical,CA:TRUE'],
       ...['-addext', 'keyUsage=critical,keyCertSign,cRLSign'],
     ]);
@@ -83,6 +109,11 @@ export async function certificateAuthority(): Promise<CertificateAuthority> {
     await remove();
     throw error;
   }
+}
+
+/** Seconds in UTC, as GeneralizedTime: 20261121000000Z. */
+function asn1Time(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19).replace(/[-:T]/g, '')}Z`;
 }
 
 function read(path: string): Promise<string> {
