@@ -8,6 +8,7 @@
  */
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import mqtt from 'mqtt';
 import { accepts, freePort } from './daemon.js';
 import { distribution, FRUGAL, PortMapper } from './erlang.js';
 import { until } from './events.js';
@@ -52,16 +53,30 @@ export function rabbitmqCluster(size: number): Promise<BrokerCluster> {
       await writeFile(join(directory, `${name}.conf`), configuration(ports, size));
       nodes.push(site.use(new RabbitmqNode(name, directory, ports, mapper)));
     }
-    // The first one makes the cluster that the others join; all at once they would wait for each other.
-    const [first, ...others] = nodes as [RabbitmqNode, ...RabbitmqNode[]];
-    await first.start();
-    await Promise.all(others.map((node) => node.start()));
+    // The first one makes the cluster that the others join; all at once they would wait for each other. The Raft cluster of
+    // client ids takes one newcomer at a time: whoever is turned away refuses every CONNECT from then on.
+    for (const node of nodes) await node.start();
     await until(async () => (await Promise.all(nodes.map((node) => node.sees()))).every((n) => n === size), {
       what: 'a RabbitMQ cluster that is complete',
       timeoutMs: 30_000,
     });
+    // Until the Raft cluster of client ids has a leader every CONNECT is refused with 3.
+    await until(async () => (await Promise.all(nodes.map(({ url }) => admits(url)))).every(Boolean), {
+      what: 'every RabbitMQ node to admit clients',
+      timeoutMs: 30_000,
+    });
     return nodes;
   });
+}
+
+async function admits(url: string): Promise<boolean> {
+  try {
+    const client = await mqtt.connectAsync(url, { protocolVersion: 4, reconnectPeriod: 0 }, false);
+    await client.endAsync();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function configuration(ports: Ports, size: number): string {
