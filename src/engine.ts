@@ -180,17 +180,17 @@ export class Engine {
 
   /** Waits until nothing is unsettled, `graceMs` at most. */
   drained(graceMs: number): Promise<void> {
-    return this.#within(graceMs, (signal) => this.#deps.delivery.publisher.settled(signal));
+    return this.#within(graceMs, (signal) => this.#deps.delivery.publisher.unsettled.drained(signal));
   }
 
   /** Waits until what was published before is settled, `timeoutMs` at most. */
   flushed(timeoutMs: number): Promise<void> {
-    return this.#within(timeoutMs, (signal) => this.#deps.delivery.publisher.flushed(signal));
+    return this.#within(timeoutMs, (signal) => this.#deps.delivery.publisher.unsettled.flushed(signal));
   }
 
   /** Resolves when the outbox may be filled further, or `signal` is aborted. */
   room(signal: AbortSignal | undefined): Promise<void> {
-    return this.#deps.delivery.publisher.room(signal);
+    return this.#deps.delivery.publisher.unsettled.room(signal);
   }
 
   async #within(graceMs: number, wait: (signal: AbortSignal) => Promise<void>): Promise<void> {
@@ -233,7 +233,7 @@ export class Engine {
       ending.resume?.();
     };
     const finish = () => this.#finish(force, options, ended);
-    if (force || graceMs === 0 || !session.isOpen || delivery.publisher.unsettled === 0) finish();
+    if (force || graceMs === 0 || !session.isOpen || delivery.publisher.unsettled.size === 0) finish();
     else void this.drained(graceMs).then(finish);
   }
 
@@ -294,7 +294,7 @@ export class Engine {
       current: supervisor.current?.id ?? null,
       home: candidates.home()?.id ?? null,
       endpoints: ranking.map((endpoint, rank) => this.#endpointStatus(endpoint, rank)),
-      outbox: delivery.publisher.status(),
+      outbox: delivery.publisher.unsettled.status(),
       discovery: watcher.status(),
       counters: supervisor.counters,
     };

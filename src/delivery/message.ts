@@ -156,6 +156,16 @@ function withoutStoreCallback({ cbStorePut: _, ...options }: IClientPublishOptio
   return options;
 }
 
+/** The options to send with, Message Expiry less the time spent waiting; `undefined` when it is over (R115). */
+export function optionsAt({ options, publishedAt }: Message, now: number): IClientPublishOptions | undefined {
+  const expiry = options.properties?.messageExpiryInterval;
+  if (expiry === undefined) return options;
+  const left = expiry - Math.floor((now - publishedAt) / 1_000);
+  return left > 0
+    ? { ...options, properties: { ...options.properties, messageExpiryInterval: left } }
+    : undefined;
+}
+
 // biome-ignore lint/suspicious/noControlCharactersInRegex: U+0000 is what MQTT forbids
 const FORBIDDEN_IN_TOPIC = /[+#\u0000]/;
 

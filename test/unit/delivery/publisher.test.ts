@@ -124,10 +124,10 @@ describe('publishing on a link', () => {
         ['c', 2, 2],
       ],
     );
-    assert.deepEqual([settled, publisher.unsettled], [['b ok'], 2]);
+    assert.deepEqual([settled, publisher.unsettled.size], [['b ok'], 2]);
     await acknowledge('c');
     await acknowledge('a');
-    assert.deepEqual([settled, publisher.unsettled], [['b ok', 'c ok', 'a ok'], 0]);
+    assert.deepEqual([settled, publisher.unsettled.size], [['b ok', 'c ok', 'a ok'], 0]);
   });
 
   test('waits until subscriptions are restored', async () => {
@@ -291,6 +291,17 @@ describe('topic aliases', () => {
         ['other', '5', {}],
       ],
     );
+  });
+
+  test('keep what else was asked for: to be told when the message is stored', async () => {
+    const { publisher, up } = world();
+    let stored = 0;
+    await up();
+    const cbStorePut = () => {
+      stored += 1;
+    };
+    publisher.publish('long/topic', '1', { qos: 1, ...alias(3), cbStorePut }, undefined);
+    assert.equal(stored, 1);
   });
 
   test('that were never defined are refused', () => {
@@ -502,7 +513,7 @@ describe('the end of the client', () => {
     let done = false;
     publish('a');
     publish('b');
-    void publisher.settled(new AbortController().signal).then(() => {
+    void publisher.unsettled.drained(new AbortController().signal).then(() => {
       done = true;
     });
     await acknowledge('a');
@@ -585,13 +596,13 @@ describe('a refusal', () => {
       w.publish('a');
       const ids = new Set<number>();
       for (let tries = 1; tries <= 4; tries++) {
-        assert.deepEqual([w.topics().length, w.settled, w.publisher.unsettled], [tries, [], 1]);
+        assert.deepEqual([w.topics().length, w.settled, w.publisher.unsettled.size], [tries, [], 1]);
         ids.add(w.idOf('a'));
         await refuse(w, 'a', code);
         await w.clock.advance(20_000);
         await turns();
       }
-      assert.deepEqual([w.settled, w.publisher.unsettled, ids.size], [[`a ${code}`], 0, 4]);
+      assert.deepEqual([w.settled, w.publisher.unsettled.size, ids.size], [[`a ${code}`], 0, 4]);
       assert.deepEqual(w.core.written, []);
       assert.equal(w.events.of('dropped').length, 1);
       assert.equal(w.clock.pending, 0);
@@ -656,10 +667,10 @@ describe('a refusal', () => {
     await w.up();
     w.publish('a', 1, {}, 'payload');
     await refuse(w, 'a', 0x80);
-    assert.deepEqual([w.publisher.status().messages, w.publisher.status().bytes], [1, 8]);
+    assert.deepEqual([w.publisher.unsettled.status().messages, w.publisher.unsettled.status().bytes], [1, 8]);
     w.publisher.linkDown();
     await w.clock.advance(10_000);
-    assert.equal(w.publisher.status().messages, 1);
+    assert.equal(w.publisher.unsettled.status().messages, 1);
     await w.up();
     await w.acknowledge('a');
     assert.deepEqual([payloads(w.core), w.settled], [['payload', 'payload'], ['a ok']]);
@@ -738,7 +749,7 @@ describe('a poison message', () => {
       await w.up(resumed);
       for (const topic of ['c', 'new']) await w.acknowledge(topic);
       assert.deepEqual(w.settled.slice(2), ['live ok', 'c ok', 'new ok']);
-      assert.deepEqual([w.publisher.unsettled, w.clock.pending], [0, 0]);
+      assert.deepEqual([w.publisher.unsettled.size, w.clock.pending], [0, 0]);
     });
   }
 
@@ -785,7 +796,7 @@ describe('a poison message', () => {
       await w.up();
     }
     w.publish('not held back', 0);
-    assert.deepEqual([w.settled, w.publisher.unsettled], [['not held back ok'], 1]);
+    assert.deepEqual([w.settled, w.publisher.unsettled.size], [['not held back ok'], 1]);
   });
 
   test('that the link outlives for two seconds is none, answered or not', async () => {

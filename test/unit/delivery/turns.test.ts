@@ -182,7 +182,7 @@ describe('a live publish of a topic of which nothing waits', () => {
         await w.up(places);
         const waited: number[] = [];
         let rounds = 0;
-        for (; w.publisher.unsettled > 0; rounds += 1) {
+        for (; w.publisher.unsettled.size > 0; rounds += 1) {
           // Less than the half of the places that is theirs.
           if (rounds % 3 === 0) w.publish(`live/${rounds}`, 1, (each) => waited.push(each));
           await w.play();
@@ -233,7 +233,7 @@ describe('a live publish of a topic of which nothing waits', () => {
     });
     while (waited === 0) await w.play();
     assert.ok(waited <= 2, `waited ${waited} rounds`);
-    while (w.publisher.unsettled > 0) await w.play();
+    while (w.publisher.unsettled.size > 0) await w.play();
     assert.deepEqual(w.firsts(), w.published);
   });
 
@@ -247,7 +247,7 @@ describe('a live publish of a topic of which nothing waits', () => {
       const heir = life({ database: new MemoryDatabase(disk) });
       heir.publisher.open();
       await heir.up(20);
-      while (heir.publisher.unsettled > 0) await heir.play();
+      while (heir.publisher.unsettled.size > 0) await heir.play();
       return heir.firsts();
     };
     // The tail is being read, and the live one has the highest number of what is in memory.
@@ -259,7 +259,7 @@ describe('a live publish of a topic of which nothing waits', () => {
       owed.filter((text) => !delivered.has(text)),
       [],
     );
-    while (w.publisher.unsettled > 1) await w.play('live');
+    while (w.publisher.unsettled.size > 1) await w.play('live');
     assert.equal(w.core.published.filter(({ topic }) => topic === 'live').length, 1);
     await w.clock.advance(1_000);
     assert.deepEqual([...(await legacy())], [['live', ['live#0']]]);
@@ -275,7 +275,7 @@ describe('a live publish of a topic of which nothing waits', () => {
     await w.play();
     await w.clock.advance(1_000);
     release();
-    while (w.publisher.unsettled > 0) await w.play();
+    while (w.publisher.unsettled.size > 0) await w.play();
     assert.deepEqual(w.firsts(), w.published);
     assert.equal(w.core.published.length, 1_601);
   });
@@ -292,7 +292,7 @@ describe('a live publish of a topic of which nothing waits', () => {
     await w.up(20);
     w.published.set('late', [...(before.published.get('late') ?? [])]);
     w.publish('late', 1);
-    while (w.publisher.unsettled > 0) await w.play();
+    while (w.publisher.unsettled.size > 0) await w.play();
     assert.deepEqual(w.firsts().get('late'), w.published.get('late'));
   });
 
@@ -313,7 +313,7 @@ describe('a live publish of a topic of which nothing waits', () => {
     w.publisher.linkDown();
     w.core.outgoing.clear();
     await w.up(1);
-    while (w.publisher.unsettled > 0) await w.play();
+    while (w.publisher.unsettled.size > 0) await w.play();
     assert.deepEqual(
       w.core.published.map(({ payload }) => textOf(payload)),
       ['a#0', 'a#0', 'b#0', 'a#1', 'a#2'],
@@ -347,7 +347,7 @@ describe('a live publish of a topic of which nothing waits', () => {
       w.events.listener = () => {};
       for (let i = 0; i < 3; i += 1) w.publish(`live/${i}`, 1);
     };
-    while (w.publisher.unsettled > 0) await w.play();
+    while (w.publisher.unsettled.size > 0) await w.play();
     assert.equal(w.settled.size, 11);
   });
 });
@@ -386,7 +386,7 @@ describe('publishes, whatever happens', () => {
                 await w.up(places, each === 'resumed');
               }
             }
-            while (w.publisher.unsettled > 0) await w.play();
+            while (w.publisher.unsettled.size > 0) await w.play();
             await w.clock.advance(1_000);
             const all = [...w.published.values()].flat();
             assert.deepEqual([...w.settled.keys()].sort(), all.sort());
@@ -433,7 +433,7 @@ describe('publishes, whatever happens', () => {
           const second = life({ database: database.reopened() });
           second.publisher.open();
           await second.up(20);
-          while (second.publisher.unsettled > 0) await second.play();
+          while (second.publisher.unsettled.size > 0) await second.play();
           await second.clock.advance(1_000);
           const sentAgain = second.firsts();
           for (const [topic, texts] of first.published) {
