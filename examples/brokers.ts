@@ -10,14 +10,13 @@
  */
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Aedes, type AedesOptions, type Client, type PublishPacket } from 'aedes';
 import { createWebSocketStream, WebSocketServer } from 'ws';
-
-const HOST = '127.0.0.1';
+import { HOST, listen } from './listen.js';
 
 export interface BrokerSettings {
   /** Serve MQTT over WebSocket at this path instead of TCP. */
@@ -70,9 +69,7 @@ export class LocalBroker {
     });
     this.#server = server;
     this.#aedes = aedes;
-    server.listen(this.#port, HOST);
-    await once(server, 'listening');
-    this.#port = (server.address() as AddressInfo).port;
+    this.#port = await listen(server, this.#port);
   }
 
   /** A crash: the port refuses and every connection is reset, in this very turn and without a farewell. */

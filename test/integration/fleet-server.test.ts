@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { request } from 'node:http';
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import mqtt from 'mqtt';
@@ -149,6 +149,18 @@ describe('the server of the fleet page', { timeout: 60_000 }, () => {
       [],
     );
     client.end(true);
+  });
+
+  it('waits for its port when that is taken for a moment', async () => {
+    const broker = new WebBroker('n1', { admits: () => true, onMessage: () => {} });
+    await broker.start();
+    await broker.kill();
+    const squatter = createServer().listen(Number(new URL(broker.url).port), '127.0.0.1');
+    await once(squatter, 'listening');
+    setTimeout(() => squatter.close(), 50);
+    await broker.start();
+    assert.ok(broker.isRunning);
+    await broker.kill();
   });
 
   it('says which port is taken, and what to do', async () => {

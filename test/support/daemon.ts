@@ -4,31 +4,21 @@
  * The world it builds: a program in a fresh directory, with its configuration in it, that listens on a free port of
  * 127.0.0.1. Disposing of it ends the process and removes the directory.
  */
-import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import { join } from 'node:path';
+import { listen } from '../../examples/listen.js';
 import { HOST } from './listener.js';
 import { Program } from './program.js';
 
-/** Below what systems hand out by themselves, so that no socket is given a port between asking for it and using it. */
-const FIRST_PORT = 10_000;
-const PORTS = 22_000;
-
 /** A port that was free a moment ago; many programs cannot be asked which one they chose. */
 export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = FIRST_PORT + randomInt(PORTS);
-    const server = net.createServer();
-    const isFree = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false)).listen(port, HOST, () => resolve(true));
-    });
-    if (!isFree) continue;
-    server.close();
-    await once(server, 'close');
-    return port;
-  }
+  const server = net.createServer();
+  const port = await listen(server, 0);
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 /** Whether somebody accepts connections at `port`. */

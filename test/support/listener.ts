@@ -5,9 +5,10 @@
  * reset every connection in the same instant, and later listen again at the same port. On 127.0.0.1 only.
  */
 import { once } from 'node:events';
-import type { AddressInfo, Server, Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
+import { HOST, listen } from '../../examples/listen.js';
 
-export const HOST = '127.0.0.1';
+export { HOST };
 
 export class Listener {
   /** Every connection accepted and still open. */
@@ -42,12 +43,11 @@ export class Listener {
       socket.on('error', () => {});
     });
     try {
-      await listen(server, this.#port);
+      this.#port = await listen(server, this.#port);
     } catch (error) {
       this.#server = undefined;
       throw error;
     }
-    this.#port = (server.address() as AddressInfo).port;
   }
 
   /** From now on connections are refused; those that are open stay. */
@@ -79,18 +79,4 @@ export class Listener {
 export function reset(socket: Socket): void {
   if (socket.connecting || socket.writableEnded) socket.destroy();
   else socket.resetAndDestroy();
-}
-
-/** An ephemeral port left free for a moment may serve as some client's own port; that passes. */
-async function listen(server: Server, port: number): Promise<void> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      server.listen(port, HOST);
-      await once(server, 'listening');
-      return;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || attempt === 50) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }
 }

@@ -1,13 +1,12 @@
 /** A broker of the fleet page: aedes over WebSocket in this process, which can crash, fall silent and come back. */
-import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Aedes } from 'aedes';
 import { createWebSocketStream, WebSocketServer } from 'ws';
 import { onReceived, reset } from '../../brokers.js';
+import { HOST, listen } from '../../listen.js';
 
-const HOST = '127.0.0.1';
 const PATH = '/mqtt';
 /** Bytes of one message; the page's readings are a dozen. */
 const MAX_MESSAGE_BYTES = 1_024;
@@ -75,9 +74,7 @@ export class WebBroker {
       socket.on('error', () => {});
     });
     server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
-    server.listen(this.#port, HOST);
-    await once(server, 'listening');
-    this.#port = (server.address() as AddressInfo).port;
+    this.#port = await listen(server, this.#port);
     this.#server = server;
     this.#aedes = aedes;
   }
