@@ -1,6 +1,7 @@
 /** Every benchmark, in the order in which they run; last the one that needs a program of its own. */
 import { outage } from './micro/delivery/outage.js';
 import { outbox } from './micro/delivery/outbox.js';
+import { changes } from './micro/discovery/changes.js';
 import { registryParse } from './micro/discovery/registry-parse.js';
 import { discovery } from './micro/discovery/srv.js';
 import { candidates } from './micro/selection/candidates.js';
@@ -39,6 +40,7 @@ export const SCENARIOS: readonly Scenario[] = [
   rank,
   candidates,
   discovery,
+  changes,
   registryParse,
   outbox,
   outage,
