@@ -28,6 +28,8 @@ export type FirstDial = (typeof FIRST_DIALS)[number];
 export interface FirstDialTimes {
   /** On the wall, less one round trip of the question, if one is asked. */
   readonly beyondMs: number;
+  /** As the first, of a second client of the same process. */
+  readonly againMs: number;
   /** Of the processor, which does not count what others do on the machine. */
   readonly cpuMs: number;
 }
@@ -84,8 +86,8 @@ export class FirstDials implements AsyncDisposable {
   async measure(what: FirstDial): Promise<FirstDialTimes> {
     const program = fileURLToPath(new URL('first-dial/dial-process.mjs', import.meta.url));
     const { stdout } = await promisify(execFile)(process.execPath, [program, what, this.#where(what)]);
-    const { tookMs, cpuMs, roundTripMs } = JSON.parse(stdout);
-    return { beyondMs: tookMs - roundTripMs, cpuMs };
+    const { tookMs, cpuMs, againMs, roundTripMs } = JSON.parse(stdout);
+    return { beyondMs: tookMs - roundTripMs, againMs: againMs - roundTripMs, cpuMs };
   }
 
   #where(what: FirstDial): string {

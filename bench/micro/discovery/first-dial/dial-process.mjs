@@ -1,6 +1,6 @@
 /**
- * A process as an application starts it, without a loader of TypeScript: connects once, and tells how long its first
- * dial took, on the wall and of the processor, and how long a round trip of the same question is.
+ * A process as an application starts it, without a loader of TypeScript: connects twice, and tells how long the first dial
+ * of each took, of the first also of the processor, and how long a round trip of the same question is.
  *
  * Arguments: what to do, and the address of the DNS server, the URL of the registry (and the file of the kept list), or a
  * broker's port.
@@ -14,9 +14,10 @@ import { connect, tokens } from '../../../../dist/index.js';
 
 const NAME = '_mqtt._tcp.example.test';
 const TRIPS = 5;
+const SETTLE_MS = 300;
 
 const [what, where] = process.argv.slice(2);
-const dialed = withResolvers();
+let dialed = withResolvers();
 
 const kinds = {
   list: () => connectTo([`mqtt://127.0.0.1:${where}`, 'mqtt://127.0.0.1:9']),
@@ -47,8 +48,9 @@ function connectTo(brokers, discovery) {
     ...(discovery && { discovery }),
     overrides: (container) => {
       const network = container.resolve(tokens.network);
+      const { resolve: arrived } = dialed;
       const open = (target, signal, address) => {
-        dialed.resolve(performance.now());
+        arrived(performance.now());
         return network.open(target, signal, address);
       };
       const { schemes } = network;
@@ -87,12 +89,20 @@ function withResolvers() {
   return { promise, resolve };
 }
 
+async function msToDial() {
+  dialed = withResolvers();
+  const startedAt = performance.now();
+  void kinds[what]();
+  return (await dialed.promise) - startedAt;
+}
+
 const cpuBefore = process.cpuUsage();
-const startedAt = performance.now();
-kinds[what]();
-const tookMs = (await dialed.promise) - startedAt;
+const tookMs = await msToDial();
 const { user, system } = process.cpuUsage(cpuBefore);
 const cpuMs = (user + system) / 1_000;
+// What the first client loads after its dial is not the second one's.
+await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+const againMs = await msToDial();
 const trips = [];
 const asks = what !== 'list' && what !== 'kept list';
 for (let trip = 0; asks && trip < TRIPS; trip += 1) {
@@ -101,6 +111,7 @@ for (let trip = 0; asks && trip < TRIPS; trip += 1) {
   trips.push(performance.now() - sentAt);
 }
 // The first ones run code for the first time; the best is what the network takes.
-process.stdout.write(JSON.stringify({ tookMs, cpuMs, roundTripMs: asks ? Math.min(...trips) : 0 }), () =>
-  process.exit(),
+process.stdout.write(
+  JSON.stringify({ tookMs, cpuMs, againMs, roundTripMs: asks ? Math.min(...trips) : 0 }),
+  () => process.exit(),
 );
