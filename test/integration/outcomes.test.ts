@@ -36,6 +36,12 @@ const HURRY = 10;
 /** A wait after a pass that no test outlives: what comes after `give up` must not be taken for going on. */
 const LONG_BACKOFF = { spreadMs: 0, minMs: 3_600_000, baseMs: 0, maxMs: 3_600_000 } as const;
 
+/** Deadlines of the network as they are in real time, although the waits run faster: the machine does not. */
+const PATIENT: FailoverOptions = {
+  dial: { transportTimeoutMs: 5_000 * HURRY, connackTimeoutMs: 10_000 * HURRY },
+  liveness: { suspectAfterMs: 1_000 * HURRY, pingTimeoutMs: 1_000 * HURRY, maxMs: 10_000 * HURRY },
+};
+
 function rowsOf(kind: OutcomeKind): readonly OutcomeRow[] {
   return OUTCOMES.filter((row) => row.kind === kind);
 }
@@ -72,6 +78,7 @@ async function pair(
     clientId: 'device-7',
     backoff: LONG_BACKOFF,
     ...hurried(HURRY),
+    ...PATIENT,
     ...options,
   });
   const errors = collect<FailoverError>(made, 'error');
