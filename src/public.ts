@@ -22,7 +22,7 @@ export {
   type WaitOptions,
 } from './client.js';
 export type { Connect, ConnectAsync } from './connect.js';
-export type { OverflowPolicy } from './delivery/outbox.js';
+export type { OverflowPolicy } from './delivery/bounds.js';
 export type { Publication, Published, PublishFromOptions } from './delivery/publish-from.js';
 export type { OutboxCodec } from './delivery/store/codec.js';
 export type { StorageFailure } from './delivery/store/failure.js';

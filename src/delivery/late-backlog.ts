@@ -4,10 +4,16 @@ import { FailoverError } from '../errors.js';
 import type { EventSink } from '../events.js';
 import { Lane } from './lane.js';
 import { confirmStored, type Message, settle } from './message.js';
-import type { Backlog, BacklogOwner, HeldMessages } from './store/backlog.js';
+import type { Backlog, BacklogDeps, BacklogOwner, HeldMessages } from './store/backlog.js';
 
 /** What the outbox needs of its durable part. */
 export type OutboxBacklog = Pick<Backlog, keyof Backlog>;
+
+/** Makes the durable part of an outbox. */
+export type MakeBacklog = (
+  shared: Pick<BacklogDeps, 'clock' | 'events' | 'spills'>,
+  owner: BacklogOwner,
+) => OutboxBacklog;
 
 /** Keeps what is published until the code is loaded; without it, the outbox goes on in memory. */
 export class LateBacklog implements OutboxBacklog {

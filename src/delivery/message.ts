@@ -6,8 +6,8 @@ import { FailoverError } from '../errors.js';
 export interface Message {
   readonly topic: string;
   payload: string | Uint8Array;
-  /** The payload, while it is a copy of ours that was never given away. */
-  copy: Uint8Array | undefined;
+  /** The payload is a copy of ours that was never given away. */
+  isCopy: boolean;
   readonly qos: 0 | 1 | 2;
   readonly options: IClientPublishOptions;
   readonly settle: PacketCallback;
@@ -47,6 +47,25 @@ export function settle(message: Message, error?: Error, packet?: Packet): void {
   }
   if (message.onStored) confirmStored(message, error);
   callOut(() => message.settle(error, packet));
+}
+
+/** Makes the payload ours: the caller may reuse its buffer as soon as `publish` returns. A string cannot change. */
+export function copyPayload(message: Message): void {
+  if (typeof message.payload === 'string') return;
+  // A true copy of the same class; `Buffer`'s own `slice` would share memory.
+  message.payload = Uint8Array.prototype.slice.call(message.payload);
+  message.isCopy = true;
+}
+
+/**
+ * Gives the memory of a payload that is ours back at once, where the engine can (Node 22). Collections of garbage come late
+ * for what is not on V8's heap: while new messages replace old ones, as much again as `maxBytes` would wait for one.
+ */
+export function freePayload({ payload, isCopy }: Message): void {
+  if (!isCopy || typeof payload === 'string') return;
+  const { buffer, byteLength } = payload;
+  // A class of the application may put its copies into a buffer that they share.
+  if (buffer.byteLength === byteLength) (buffer as { transfer?: (length: number) => unknown }).transfer?.(0);
 }
 
 /** Tells, once, that a message is stored, or why it is not. */
@@ -132,7 +151,7 @@ export function createMessage(
   return {
     topic,
     payload: body,
-    copy: undefined,
+    isCopy: false,
     qos,
     options: properties === undefined ? options : withoutEmptyPairs(options),
     settle,

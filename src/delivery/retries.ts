@@ -1,8 +1,8 @@
 /** Publishes that a broker refused for now, until they are published again as new messages (R71). */
 import { backoffDelay } from '../health/backoff.js';
 import type { Clock, Random, Timer } from '../platform/ports.js';
+import type { Held } from './bounds.js';
 import type { Message } from './message.js';
-import type { HeldElsewhere } from './outbox.js';
 
 /** How often one message is published again. */
 const MAX_RETRIES = 3;
@@ -22,7 +22,7 @@ const PASSING: ReadonlySet<unknown> = new Set([
 ]);
 
 /** Holds each refused message for its backoff. They count towards the bounds of the outbox meanwhile. */
-export class Retries implements HeldElsewhere {
+export class Retries implements Held {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #waiting = new Map<Message, Timer>();

@@ -4,9 +4,10 @@
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { OverflowPolicy } from '../../../src/delivery/bounds.js';
 import { Lane } from '../../../src/delivery/lane.js';
 import { createMessage, type Message } from '../../../src/delivery/message.js';
-import { Outbox, type OverflowPolicy } from '../../../src/delivery/outbox.js';
+import { Outbox } from '../../../src/delivery/outbox.js';
 import { FailoverError } from '../../../src/errors.js';
 import { SeededRandom } from '../../support/seeded-random.js';
 import { VirtualClock } from '../../support/virtual-clock.js';

@@ -7,8 +7,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import type { OverflowPolicy } from '../../../src/delivery/bounds.js';
 import { InFlight } from '../../../src/delivery/in-flight.js';
-import { Outbox, type OverflowPolicy } from '../../../src/delivery/outbox.js';
+import { Outbox } from '../../../src/delivery/outbox.js';
 import { PacketIds } from '../../../src/delivery/packet-ids.js';
 import { Publisher } from '../../../src/delivery/publisher.js';
 import { queueGate } from '../../../src/delivery/queue-gate.js';
