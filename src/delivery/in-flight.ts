@@ -115,6 +115,14 @@ export class InFlight implements IStore {
     return entry;
   }
 
+  /** Removes and returns all entries in the order of sending; nobody is told. */
+  takeAll(): InFlightEntry[] {
+    const entries = this.entries();
+    this.#entries.clear();
+    this.#bytes = 0;
+    return entries;
+  }
+
   createStream(): ReturnType<IStore['createStream']> {
     return new EmptyStream() as unknown as ReturnType<IStore['createStream']>;
   }

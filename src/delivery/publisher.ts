@@ -196,6 +196,7 @@ export class Publisher {
     for (const { message } of this.#window.takeAll()) settle(message, error);
     for (const message of this.#retries.clear()) settle(message, error);
     this.#outbox.clear(error);
+    this.#changed();
   }
 
   #replay(message: Message): Promise<void> {
@@ -245,10 +246,17 @@ export class Publisher {
 
   /** Session Present 0: the broker knows nothing. Published again as new, before everything that waits. R97. */
   #restart(): void {
+    const uncertain: Message[] = [];
     const again: Message[] = [];
-    for (const { message, packet } of this.#window.takeAll())
-      if (packet.cmd !== 'pubrel' || this.#mayRepublish(message)) again.push(message);
+    for (const { message, packet } of this.#window.takeAll()) {
+      const isUncertain = packet.cmd === 'pubrel';
+      if (isUncertain) uncertain.push(message);
+      if (!isUncertain || this.#options.qos2 === 'republish') again.push(message);
+    }
     this.#outbox.putBack(again);
+    // Last, as listeners may end the client: each message is in one place again.
+    for (const message of uncertain) if (!message.settled) this.#mayRepublish(message);
+    this.#changed();
   }
 
   /** A PUBREC was seen: the old broker may have delivered the message, or lost it with the session. */

@@ -202,13 +202,15 @@ export class SendWindow {
     this.#deps.core.writePacket(packet);
   }
 
-  /** Takes what is in flight out of it, one after the other in the order of sending: no answer is waited for any more. */
-  *takeAll(): Iterable<InFlightEntry> {
-    for (const entry of this.#inFlight.entries()) if (this.#take(entry.id)) yield entry;
+  /** Takes out all that is in flight, in the order of sending: no answer is waited for any more, and nobody is told. */
+  takeAll(): InFlightEntry[] {
+    const entries = this.#inFlight.takeAll();
+    for (const { id } of entries) this.#deps.core.forget(id);
+    return entries;
   }
 
-  #take(id: number): boolean {
+  #take(id: number): void {
     this.#deps.core.forget(id);
-    return this.#inFlight.take(id) !== undefined;
+    this.#inFlight.take(id);
   }
 }

@@ -469,6 +469,55 @@ describe('a new session', () => {
     ]);
   });
 
+  for (const qos2 of ['republish', 'reject'] as const) {
+    test(`settles everything once when a listener of 'uncertain' ends the client, with qos2 '${qos2}'`, async () => {
+      const { core, events, publish, publisher, up, idOf, settled } = world({ qos2 });
+      await up();
+      for (const [topic, qos] of [
+        ['a', 1],
+        ['b', 2],
+        ['c', 1],
+        ['d', 2],
+      ] as const)
+        publish(topic, qos);
+      core.pubrec(idOf('b'));
+      core.pubrec(idOf('d'));
+      publisher.linkDown();
+      events.listener = (event) => {
+        if (event === 'uncertain') publisher.abandon();
+      };
+      await up(false);
+      assert.deepEqual(settled.map((each) => each[0]).sort(), ['a', 'b', 'c', 'd']);
+      assert.equal(publisher.unsettled.size, 0);
+    });
+  }
+
+  test('tells no lowwater, as messages only change their place', async () => {
+    const { events, publish, publisher, up } = world({ maxMessages: 10 });
+    await up();
+    for (let n = 0; n < 8; n += 1) publish(`${n}`, 1);
+    publisher.linkDown();
+    publisher.linkUp(linkTo('node-a', {}, false));
+    assert.deepEqual(
+      events.names.filter((name) => name.endsWith('water')),
+      ['highwater'],
+    );
+  });
+
+  test('tells those who wait when nothing is left, as all of it was uncertain', async () => {
+    const { core, publish, publisher, up, idOf } = world({ qos2: 'reject' });
+    await up();
+    publish('a', 2);
+    core.pubrec(idOf('a'));
+    publisher.linkDown();
+    let isDrained = false;
+    void publisher.unsettled.drained(new AbortController().signal).then(() => {
+      isDrained = true;
+    });
+    await up(false);
+    assert.ok(isDrained);
+  });
+
   test("settles QoS 2 beyond PUBREC as uncertain with qos2 'reject'", async () => {
     const { core, events, publish, publisher, up, topics, idOf, settled } = world({ qos2: 'reject' });
     await up();
