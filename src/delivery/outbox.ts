@@ -205,7 +205,7 @@ export class Outbox {
       this.#remove(victim);
       evicted.push(victim);
     }
-    const why = String(this.#bounds);
+    const why = evicted.length > 0 ? String(this.#bounds) : '';
     // What is refused is not copied.
     copyPayload(message);
     message.isLive = isLive && this.#mayOvertake(message);
