@@ -21,6 +21,7 @@ import type { Endpoint } from './endpoint.js';
 import type { EventSink } from './events.js';
 import type { HealthBook } from './health/health-book.js';
 import type { MqttCore } from './mqtt/mqtt-core.js';
+import { atMost } from './platform/at-most.js';
 import type { Clock } from './platform/ports.js';
 import type { Session } from './session/session.js';
 import type { SessionStream } from './session/session-stream.js';
@@ -180,29 +181,19 @@ export class Engine {
 
   /** Waits until nothing is unsettled, `graceMs` at most. */
   drained(graceMs: number): Promise<void> {
-    return this.#within(graceMs, (signal) => this.#deps.delivery.publisher.unsettled.drained(signal));
+    const { clock, delivery } = this.#deps;
+    return atMost(clock, graceMs, (signal) => delivery.publisher.unsettled.drained(signal));
   }
 
   /** Waits until what was published before is settled, `timeoutMs` at most. */
   flushed(timeoutMs: number): Promise<void> {
-    return this.#within(timeoutMs, (signal) => this.#deps.delivery.publisher.unsettled.flushed(signal));
+    const { clock, delivery } = this.#deps;
+    return atMost(clock, timeoutMs, (signal) => delivery.publisher.unsettled.flushed(signal));
   }
 
   /** Resolves when the outbox may be filled further, or `signal` is aborted. */
   room(signal: AbortSignal | undefined): Promise<void> {
     return this.#deps.delivery.publisher.unsettled.room(signal);
-  }
-
-  async #within(graceMs: number, wait: (signal: AbortSignal) => Promise<void>): Promise<void> {
-    const { clock } = this.#deps;
-    const abort = new AbortController();
-    let timer: ReturnType<Clock['setTimeout']> | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = clock.setTimeout(resolve, graceMs);
-    });
-    await Promise.race([wait(abort.signal), late]);
-    abort.abort();
-    if (timer) clock.clearTimeout(timer);
   }
 
   /**

@@ -2,6 +2,7 @@
 import type { ClientSubscribeCallback, Packet, PacketCallback } from 'mqtt';
 import type { ClientEngine } from '../engine.js';
 import { FailoverError } from '../errors.js';
+import { atMost } from '../platform/at-most.js';
 import { SessionStream } from '../session/session-stream.js';
 import type { ClientStatus, Explanation } from '../status.js';
 import type { Warning } from '../warnings.js';
@@ -130,15 +131,8 @@ export class SharedEngine implements ClientEngine {
   }
 
   async drained(graceMs: number): Promise<void> {
-    const { clock } = this.#deps;
     const settled = this.#tab?.relay.settled();
-    if (!settled) return;
-    let timer: ReturnType<typeof clock.setTimeout> | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = clock.setTimeout(resolve, graceMs);
-    });
-    await Promise.race([settled, late]);
-    if (timer) clock.clearTimeout(timer);
+    if (settled) await atMost(this.#deps.clock, graceMs, () => settled);
   }
 
   /** As {@link drained}: what is published meanwhile counts, too. */
