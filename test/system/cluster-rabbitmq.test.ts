@@ -21,7 +21,12 @@ clusterContract({
     lastNode: { is: 'refuses', because: 'pause_minority closes the listeners of a minority' },
     returnsMs: {
       is: 300_000,
-      because: 'nodes that start together may wait for each other, measured: from 17 to 129 s',
+      because: 'nodes that start together may wait for each other, measured: from 17 to 143 s',
+    },
+    acknowledgedOnReturn: {
+      is: 'may be lost',
+      because:
+        'RabbitMQ 3.10 acknowledges what has no route, and a node that was paused learns its routes late',
     },
   },
   fleet: {
