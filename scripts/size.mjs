@@ -15,7 +15,7 @@ const LIMITS = {
   /** Loaded when it is needed, with what it needs that is not there yet. */
   'live-discovery': 8_100,
   'planned-moves': 3_250,
-  store: 6_700,
+  store: 7_700,
   'kept-record': 3_550,
   'create-srv-resolver': 5_600,
   'dns-packet': 17_300,

@@ -64,6 +64,16 @@ export class Lane {
     this.#count(message, -1);
   }
 
+  /** Takes everything out, in its order. */
+  clear(): Message[] {
+    const messages: Message[] = [];
+    for (let first = this.#first; first; first = this.#first) {
+      this.remove(first);
+      messages.push(first);
+    }
+    return messages;
+  }
+
   #count({ bytes }: Message, sign: 1 | -1): void {
     this.#size += sign;
     this.#bytes += sign * bytes;

@@ -57,18 +57,13 @@ export class Lanes {
     return message.qos === 0 ? this.qos0 : this.acknowledged;
   }
 
-  /** Adds the newest message. */
+  /** Adds a message where it belongs by its number: at the end, mostly. */
   append(message: Message): void {
-    this.of(message).append(message);
+    // Live ones that gave their lane up may be in memory already when older ones come from the store.
+    this.of(message).merge([message]);
     if (message.isLive) this.liveTopics.add(message.topic);
-    this.#enter(message);
-  }
-
-  /** Adds messages of QoS 1 and 2 from the store, the oldest first. */
-  addStored(messages: readonly Message[]): void {
-    // Live ones that gave their lane up may be in memory already, and come later.
-    this.acknowledged.merge(messages);
-    for (const message of messages) this.#enter(message);
+    this.topics.add(message.topic);
+    this.#latest?.set(message.topic, message);
   }
 
   /** Adds messages that were published before everything of their topics that waits. */
@@ -98,11 +93,6 @@ export class Lanes {
       messages.push(first);
     }
     this.acknowledged.merge(messages);
-  }
-
-  #enter(message: Message): void {
-    this.topics.add(message.topic);
-    this.#latest?.set(message.topic, message);
   }
 
   #unlink(message: Message): void {

@@ -4,7 +4,8 @@ import { FailoverError } from '../errors.js';
 import type { EventSink } from '../events.js';
 import { Lane } from './lane.js';
 import { confirmStored, type Message, settle } from './message.js';
-import type { Backlog, BacklogDeps, BacklogOwner, HeldMessages } from './store/backlog.js';
+import type { Backlog, BacklogDeps, BacklogOwner } from './store/backlog.js';
+import type { HeldMessages } from './store/waiting.js';
 
 /** What the outbox needs of its durable part. */
 export type OutboxBacklog = Pick<Backlog, keyof Backlog>;
@@ -40,6 +41,10 @@ export class LateBacklog implements OutboxBacklog {
     return this.#late.bytes + (this.#backlog?.bytes ?? 0);
   }
 
+  holdsUpTo(sequence: number): boolean {
+    return this.#backlog?.holdsUpTo(sequence) ?? false;
+  }
+
   get isAhead(): boolean {
     return this.#backlog?.isAhead ?? this.#phase !== 'memory';
   }
@@ -73,7 +78,7 @@ export class LateBacklog implements OutboxBacklog {
       const backlog = await this.#load();
       if (this.#phase !== 'opening' || this.#backlog) return;
       this.#backlog = backlog;
-      for (const message of this.#takeLate()) backlog.append(message);
+      for (const message of this.#late.clear()) backlog.append(message);
       backlog.open();
     } catch (cause) {
       if (this.#phase === 'opening') this.#goOnInMemory(cause);
@@ -85,20 +90,11 @@ export class LateBacklog implements OutboxBacklog {
     const error = new FailoverError('ERR_STORE', `${text}: is the chunk beside the bundle?`, { cause });
     this.#phase = 'memory';
     this.#error = error;
-    const messages = this.#takeLate();
+    const messages = this.#late.clear();
     this.#owner.take(messages);
     this.#events.emit('storage-degraded', { reason: 'unavailable', error });
     for (const message of messages) confirmStored(message, error);
     this.#owner.counted();
-  }
-
-  #takeLate(): Message[] {
-    const messages: Message[] = [];
-    for (let first = this.#late.first; first; first = this.#late.first) {
-      this.#late.remove(first);
-      messages.push(first);
-    }
-    return messages;
   }
 
   record(message: Message, isOnTheWire?: boolean): void {
@@ -125,7 +121,7 @@ export class LateBacklog implements OutboxBacklog {
   close(settleWith: FailoverError): Promise<void> {
     if (this.#backlog) return this.#backlog.close(settleWith);
     this.#phase = 'closed';
-    for (const message of this.#takeLate()) settle(message, settleWith);
+    for (const message of this.#late.clear()) settle(message, settleWith);
     return this.closed;
   }
 }

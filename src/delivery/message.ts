@@ -28,7 +28,7 @@ export interface Message {
   release: ((message: Message) => void) | undefined;
   /** An earlier life had PUBREC for it: a broker may have delivered it. */
   received: boolean;
-  /** Waits in the live lane of the outbox: it may overtake the backlog. */
+  /** Was published on a link that was ready: it may overtake the backlog of other topics, in the live lane of the outbox. */
   isLive: boolean;
   /** Neighbours in the outbox lane. */
   previous: Message | undefined;

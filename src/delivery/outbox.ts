@@ -34,6 +34,8 @@ export class Outbox {
   readonly #ages: AgeLimit;
   readonly #backlog: OutboxBacklog | undefined;
   #sequence = 0;
+  /** Live messages may be sent: one was published on the present link. */
+  #hasLink = false;
   #onRemoved: () => void = () => {};
   #onAdded: () => void = () => {};
 
@@ -67,9 +69,12 @@ export class Outbox {
           message.sequence += by;
       },
       take: (messages) => {
-        this.#lanes.addStored(messages);
+        for (const message of messages) {
+          message.isLive = this.#mayBeLive(message);
+          this.#lanes.append(message);
+        }
         this.#ages.watch();
-        if (messages.length > 0) this.#onAdded();
+        this.#onAdded();
       },
       counted: () => {
         const excess = this.#backlog?.shed(() => this.#bounds.areExceeded) ?? [];
@@ -116,8 +121,7 @@ export class Outbox {
 
   /** Whether everything that was published up to this number has left. */
   hasPassed(sequence: number): boolean {
-    // What is in the store alone comes before the live ones.
-    if (this.#lanes.acknowledged.size === 0 && this.#backlog && this.#backlog.size > 0) return false;
+    if (this.#backlog?.holdsUpTo(sequence)) return false;
     return (this.#lanes.oldest()?.sequence ?? Number.POSITIVE_INFINITY) > sequence;
   }
 
@@ -208,21 +212,28 @@ export class Outbox {
     const why = evicted.length > 0 ? String(this.#bounds) : '';
     // What is refused is not copied.
     copyPayload(message);
-    message.isLive = isLive && this.#mayOvertake(message);
+    message.isLive = isLive;
+    this.#hasLink ||= isLive;
     this.#append(message);
     // Last, as their callbacks may publish.
     if (older) this.drop(older, 'overflow', SUPERSEDED);
     for (const victim of evicted) this.drop(victim, 'overflow', why);
   }
 
-  #mayOvertake({ topic, qos }: Message): boolean {
+  #mayOvertake(message: Message): boolean {
+    if (message.qos === 0 || !this.#mayBeLive(message) || this.#backlog?.mayHold(message.topic)) return false;
+    return this.#backlog?.hasRoomIn(this.#lanes.live) ?? true;
+  }
+
+  /** Whether a message was published on this link, and nothing of its topic waits but in the live lane. */
+  #mayBeLive({ topic, isLive }: Message): boolean {
     const live = this.#lanes.liveTopics.of(topic);
-    if (qos === 0 || live === MAX_LIVE || live < this.#lanes.topics.of(topic)) return false;
-    return !this.#backlog || (!this.#backlog.mayHold(topic) && this.#backlog.hasRoomIn(this.#lanes.live));
+    return isLive && this.#hasLink && live < MAX_LIVE && live === this.#lanes.topics.of(topic);
   }
 
   /** The link is gone: what was live waits in the backlog, where it belongs by its number. */
   endLive(): void {
+    this.#hasLink = false;
     this.#lanes.endLive();
   }
 
@@ -274,11 +285,13 @@ export class Outbox {
   }
 
   #append(message: Message): void {
-    const backlog = message.qos > 0 && !message.isLive ? this.#backlog : undefined;
+    const overtakes = this.#mayOvertake(message);
+    const backlog = message.qos > 0 && !overtakes ? this.#backlog : undefined;
     if (backlog?.isAhead || backlog?.hasRoomIn(this.#lanes.acknowledged) === false) {
       backlog.append(message);
       return;
     }
+    message.isLive = overtakes;
     this.#lanes.append(message);
     this.#ages.watch();
     this.#record(message);

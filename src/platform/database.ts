@@ -29,6 +29,8 @@ export interface DatabaseRange {
   readonly limit?: number;
   /** From the last to the first. @defaultValue false */
   readonly reverse?: boolean;
+  /** Bytes that are read at once before somebody waits for more, where the database asks for it. */
+  readonly highWaterMarkBytes?: number;
 }
 
 /** Keys in order, a block at a time; an empty block ends it. */

@@ -48,6 +48,8 @@ const FORMAT = 1;
 const SAMPLE = 1_000;
 /** Keys read at once while counting. */
 const COUNT_BLOCK = 10_000;
+/** LevelDB's 16 KiB would make several turns of the event loop of each page. */
+const READ_BYTES = 1024 * 1024;
 
 /** One store, open. */
 export class StoreReader {
@@ -112,7 +114,8 @@ export class StoreReader {
 
   /** The messages numbered `first` to `last`, `limit` at most. */
   async read(first: number, last: number, limit: number): Promise<StorePage> {
-    const found = await this.#section.iterator({ ...recordRange(first, last), limit }).all();
+    const range = { ...recordRange(first, last), limit, highWaterMarkBytes: READ_BYTES };
+    const found = await this.#section.iterator(range).all();
     const entries: StoredEntry[] = [];
     for (const [name, value] of found) {
       const key = parseRecordKey(name);

@@ -6,6 +6,7 @@
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import type { OverflowPolicy } from '../../../src/delivery/bounds.js';
 import { InFlight } from '../../../src/delivery/in-flight.js';
@@ -14,6 +15,7 @@ import { PacketIds } from '../../../src/delivery/packet-ids.js';
 import { Publisher } from '../../../src/delivery/publisher.js';
 import { queueGate } from '../../../src/delivery/queue-gate.js';
 import { Retries } from '../../../src/delivery/retries.js';
+import type { OutboxCodec } from '../../../src/delivery/store/codec.js';
 import { Backlog, Stores } from '../../../src/delivery/store/index.js';
 import type { DatabaseRange, DatabaseSection } from '../../../src/platform/database.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
@@ -33,6 +35,7 @@ interface Setup {
   readonly perSecond?: number;
   readonly maxMessages?: number;
   readonly overflow?: OverflowPolicy;
+  readonly codec?: OutboxCodec | undefined;
 }
 
 function life({
@@ -40,6 +43,7 @@ function life({
   perSecond = Number.POSITIVE_INFINITY,
   maxMessages = 1_000_000,
   overflow = 'reject-new',
+  codec,
 }: Setup = {}) {
   const clock = new VirtualClock();
   const events = new Recorder();
@@ -57,7 +61,7 @@ function life({
     database &&
       ((shared, owner) => {
         const lease = () => stores.lease(database, 'c');
-        return new Backlog({ ...shared, lease, codec: undefined, random: { next: () => 0.5 } }, owner);
+        return new Backlog({ ...shared, lease, codec, random: { next: () => 0.5 } }, owner);
       }),
   );
   const publisher = new Publisher({
@@ -170,6 +174,28 @@ async function passed(database: MemoryDatabase) {
   return w;
 }
 
+/** What a process has left that is no more: `messages` over some topics. */
+async function earlier(database: MemoryDatabase, messages: number, topicOf = (i: number) => `q/${i % 7}`) {
+  const before = life({ database });
+  before.publisher.open();
+  for (let i = 0; i < messages; i += 1) before.publish(topicOf(i), 1);
+  await before.clock.advance(1_000);
+  return before.published;
+}
+
+/** A life after that, before it has a link. */
+async function heir(
+  database: MemoryDatabase,
+  published: ReadonlyMap<string, readonly string[]>,
+  codec?: OutboxCodec,
+) {
+  const w = life({ database, codec });
+  for (const [topic, texts] of published) w.published.set(topic, [...texts]);
+  w.publisher.open();
+  await w.clock.advance(1_000, turn);
+  return w;
+}
+
 describe('a live publish of a topic of which nothing waits', () => {
   for (const durable of [false, true]) {
     for (const places of [1, 2, 20]) {
@@ -179,7 +205,7 @@ describe('a live publish of a topic of which nothing waits', () => {
         w.publisher.open();
         const backlog = places === 20 ? 2_500 : 1_050;
         for (let i = 0; i < backlog; i += 1) w.publish(`q/${i % 7}`, 1);
-        await w.clock.advance(1_000);
+        await w.clock.advance(1_000, turn);
         await w.up(places);
         const waited: number[] = [];
         let rounds = 0;
@@ -262,7 +288,7 @@ describe('a live publish of a topic of which nothing waits', () => {
     );
     while (w.publisher.unsettled.size > 1) await w.play('live');
     assert.equal(w.core.published.filter(({ topic }) => topic === 'live').length, 1);
-    await w.clock.advance(1_000);
+    await w.clock.advance(1_000, turn);
     assert.deepEqual([...(await legacy())], [['live', ['live#0']]]);
   });
 
@@ -274,27 +300,34 @@ describe('a live publish of a topic of which nothing waits', () => {
     for (let i = 0; i < 40; i += 1) await w.play('live');
     assert.equal(database.reading, 1);
     await w.play();
-    await w.clock.advance(1_000);
+    await w.clock.advance(1_000, turn);
     release();
     while (w.publisher.unsettled.size > 0) await w.play();
     assert.deepEqual(w.firsts(), w.published);
     assert.equal(w.core.published.length, 1_601);
   });
 
-  test('waits where nobody knows yet which topics an earlier process has left', async () => {
-    const database = new MemoryDatabase();
-    const before = life({ database });
-    before.publisher.open();
-    for (let i = 0; i < 1_300; i += 1) before.publish(i < 1_100 ? 'q' : 'late', 1);
-    await before.clock.advance(1_000);
-    const w = life({ database: database.reopened() });
+  test('does not wait for all of a store when the link ends meanwhile, nor does the next one', async () => {
+    const w = life({ database: new MemoryDatabase() });
     w.publisher.open();
-    await w.clock.advance(1_000);
+    for (let i = 0; i < 5_000; i += 1) w.publish('q', 1);
+    await w.clock.advance(1_000, turn);
     await w.up(20);
-    w.published.set('late', [...(before.published.get('late') ?? [])]);
-    w.publish('late', 1);
+    const waited: number[] = [];
+    const live = () => w.publish('live', 1, (rounds) => waited.push(rounds));
+    live();
+    await w.play('live');
+    live();
+    w.publisher.linkDown();
+    w.core.outgoing.clear();
+    await w.up(20);
+    live();
+    for (let i = 0; i < 100; i += 1) await w.play();
+    live();
     while (w.publisher.unsettled.size > 0) await w.play();
-    assert.deepEqual(w.firsts().get('late'), w.published.get('late'));
+    assert.equal(waited.length, 4);
+    assert.ok(Math.max(...waited) < 100, `rounds waited: ${waited}`);
+    assert.deepEqual(w.firsts(), w.published);
   });
 
   test('does not wait for a backlog that keeps to a pace', async () => {
@@ -353,6 +386,120 @@ describe('a live publish of a topic of which nothing waits', () => {
   });
 });
 
+describe('a live publish, and what an earlier process has left', () => {
+  test('passes that of other topics, and keeps passing it', async () => {
+    const database = new MemoryDatabase();
+    const w = await heir(database.reopened(), await earlier(database, 5_000));
+    await w.up(20);
+    const waited: number[] = [];
+    let rounds = 0;
+    for (; w.publisher.unsettled.size > 0; rounds += 1) {
+      // Again and again of one topic, also while one of it waits.
+      if (rounds < 200) w.publish('live', 1, (each) => waited.push(each));
+      if (rounds % 10 === 0) w.publish(`live/${rounds}`, 1, (each) => waited.push(each));
+      // The store is read for its topics.
+      if (rounds === 0) await w.clock.advance(0, turn);
+      await w.play();
+    }
+    assert.ok(rounds > 250, `all was over after ${rounds} rounds`);
+    assert.ok(Math.max(...waited) <= 2, `rounds waited: ${[...new Set(waited)]}`);
+    assert.equal(w.core.published.length, 5_000 + waited.length);
+    assert.deepEqual(w.firsts(), w.published);
+    await w.clock.advance(1_000, turn);
+    assert.deepEqual(recordsIn(database), []);
+  });
+
+  test('waits behind that of its own topic', async () => {
+    const database = new MemoryDatabase();
+    const topicOf = (i: number) => (i < 2_000 ? 'q' : 'late');
+    const w = await heir(database.reopened(), await earlier(database, 2_100, topicOf));
+    await w.up(20);
+    w.publish('late', 1);
+    await w.clock.advance(1_000, turn);
+    for (; w.publisher.unsettled.size > 0; await w.play()) if (w.settled.size < 500) w.publish('late', 1);
+    assert.deepEqual(w.firsts(), w.published);
+    assert.equal(w.core.published.length, [...w.published.values()].flat().length);
+  });
+
+  test('makes the store be read for its topics, which is not read for them before', async () => {
+    const database = new SlowDatabase();
+    const published = await earlier(database, 5_000);
+    const w = await heir(database, published);
+    await w.up(20);
+    assert.equal(database.reading, 2);
+    w.publish('live', 1);
+    await w.clock.advance(1_000, turn);
+    // Records 1 001 to 5 000.
+    assert.equal(database.reading, 2 + 8);
+    w.publish('q/1', 1);
+    w.publish('live/2', 1);
+    await w.clock.advance(1_000, turn);
+    assert.equal(database.reading, 2 + 8);
+    while (w.publisher.unsettled.size > 0) await w.play();
+    assert.deepEqual(w.firsts(), w.published);
+  });
+
+  test('waits for a record whose topic cannot be read, as it may be readable when its turn comes', async () => {
+    const database = new MemoryDatabase();
+    const topicOf = (i: number) => (i === 2_500 ? 'sealed' : 'q');
+    const published = await earlier(database, 5_000, topicOf);
+    let refusals = 0;
+    const decode = (bytes: Uint8Array) => {
+      if (!textOf(bytes).includes('sealed#') || refusals > 0) return bytes;
+      refusals += 1;
+      throw new Error('no key yet');
+    };
+    const w = await heir(database.reopened(), published, { encode: (bytes) => bytes, decode });
+    await w.up(20);
+    w.publish('sealed', 1);
+    let passedAt = 0;
+    w.publish('live', 1, () => {
+      passedAt = w.core.published.length;
+    });
+    while (w.publisher.unsettled.size > 0) await w.play();
+    assert.equal(refusals, 1);
+    assert.ok(passedAt > 1_500 && passedAt < 4_500, `passed after ${passedAt}`);
+    assert.deepEqual(w.firsts(), w.published);
+  });
+
+  test('waits as all others when the store cannot be read for its topics, which is reported once', async () => {
+    const database = new SlowDatabase();
+    const w = await heir(database, await earlier(database, 5_000));
+    await w.up(20);
+    database.readError = Object.assign(new Error('block checksum mismatch'), { code: 'LEVEL_CORRUPTION' });
+    w.publish('live', 1);
+    w.publish('live', 1);
+    await w.clock.advance(1_000, turn);
+    database.readError = undefined;
+    w.publish('live', 1);
+    while (w.publisher.unsettled.size > 0) await w.play();
+    assert.deepEqual(
+      w.events.of('storage-degraded').map(({ reason }) => reason),
+      ['corrupt'],
+    );
+    const before = w.core.published.findIndex(({ topic }) => topic === 'live');
+    assert.ok(before >= 3_900, `${before} were before it`);
+    assert.deepEqual(w.firsts(), w.published);
+  });
+
+  test('is there for the next process when this one ends while the store is read for its topics', async () => {
+    const database = new SlowDatabase();
+    const w = await heir(database, await earlier(database, 2_000));
+    await w.up(20);
+    const release = database.holdReads();
+    w.publish('live', 1);
+    await w.clock.advance(1_000, turn);
+    w.publisher.abandon();
+    release();
+    await w.clock.advance(1_000, turn);
+    const next = await heir(database.reopened(), w.published);
+    await next.up(20);
+    next.publish('live', 1);
+    while (next.publisher.unsettled.size > 0) await next.play();
+    assert.deepEqual(next.firsts(), next.published);
+  });
+});
+
 /** What happens between two rounds. */
 const happening = fc.oneof(
   { weight: 12, arbitrary: fc.record({ topic: fc.nat(5), qos: fc.constantFrom<Qos>(0, 1, 2) }) },
@@ -396,11 +543,7 @@ describe('publishes, whatever happens', () => {
             w.checkLinks();
             for (const [topic, texts] of w.firsts())
               assert.deepEqual(byQos(texts, w), byQos(w.published.get(topic) ?? [], w));
-            const left = [...(database?.sections.values() ?? [])].flatMap((section) => [...section.keys()]);
-            assert.deepEqual(
-              left.filter((key) => key.startsWith('r')),
-              [],
-            );
+            assert.deepEqual(database ? recordsIn(database) : [], []);
           },
         ),
         { numRuns: RUNS },
@@ -412,12 +555,16 @@ describe('publishes, whatever happens', () => {
     await fc.assert(
       fc.asyncProperty(
         fc.constantFrom(1, 2, 20),
-        fc.constantFrom(0, 30, 1_300),
+        fc.constantFrom(0, 30, 1_300, 2_600),
         fc.array(fc.oneof({ weight: 2, arbitrary: fc.nat(12) }, fc.constant('round' as const)), {
           maxLength: 90,
         }),
         fc.constantFrom(0, 10, 1_000),
-        async (places, backlog, story, lastMs) => {
+        fc.array(fc.oneof(happening, { weight: 2, arbitrary: fc.constant('known' as const) }), {
+          maxLength: 90,
+        }),
+        async (places, backlog, story, lastMs, sequel) => {
+          let losses = 0;
           const database = new MemoryDatabase();
           const first = life({ database });
           first.publisher.open();
@@ -431,13 +578,25 @@ describe('publishes, whatever happens', () => {
           await first.clock.advance(lastMs);
           // What is on the way to the disk when the process dies stays on its way.
           database.writeError = new Error('dead');
-          const second = life({ database: database.reopened() });
-          second.publisher.open();
+          const second = await heir(database.reopened(), first.published);
           await second.up(20);
+          for (const each of sequel) {
+            if (each === 'round') await second.play();
+            else if (each === 'known') await second.clock.advance(0, turn);
+            else if (typeof each === 'object') second.publish(`t${each.topic}`, 1);
+            else {
+              losses += second.inFlight.size;
+              second.publisher.linkDown();
+              if (each === 'lost') second.core.outgoing.clear();
+              await second.clock.advance(ROUND_MS);
+              await second.up(20, each === 'resumed');
+            }
+          }
           while (second.publisher.unsettled.size > 0) await second.play();
-          await second.clock.advance(1_000);
+          await second.clock.advance(1_000, turn);
+          second.checkLinks();
           const sentAgain = second.firsts();
-          for (const [topic, texts] of first.published) {
+          for (const [topic, texts] of second.published) {
             const sent = first.firsts().get(topic) ?? [];
             const again = sentAgain.get(topic) ?? [];
             const order = [...new Set([...sent, ...again])];
@@ -452,7 +611,9 @@ describe('publishes, whatever happens', () => {
               [],
             );
           }
-          assert.equal(second.core.published.length, [...sentAgain.values()].flat().length);
+          const sent = [...sentAgain.values()].flat().length;
+          assert.ok(second.core.published.length <= sent + losses, 'something was sent twice');
+          assert.deepEqual(recordsIn(database), []);
         },
       ),
       { numRuns: RUNS },
@@ -487,6 +648,9 @@ class SlowDatabase extends MemoryDatabase {
     return { ...section, iterator };
   }
 }
+
+const recordsIn = ({ sections }: MemoryDatabase) =>
+  [...sections.values()].flatMap((section) => [...section.keys()].filter((key) => key.startsWith('r')));
 
 const textOf = (payload: string | Uint8Array) => Buffer.from(payload).toString();
 
