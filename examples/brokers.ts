@@ -89,10 +89,10 @@ export class LocalBroker {
     if (websocket === undefined)
       return createServer({ noDelay: true }, (socket) => void aedes.handle(socket));
     const server = createHttpServer();
-    new WebSocketServer({ server, path: websocket, handleProtocols: () => 'mqtt' }).on(
-      'connection',
-      (socket, request) => void aedes.handle(createWebSocketStream(socket), request),
-    );
+    new WebSocketServer({ server, path: websocket, handleProtocols: () => 'mqtt' })
+      .on('connection', (socket, request) => void aedes.handle(createWebSocketStream(socket), request))
+      // It repeats those of the server, of which `listen` hears.
+      .on('error', () => {});
     return server;
   }
 

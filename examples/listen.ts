@@ -1,17 +1,28 @@
 /** Ports for brokers that die and come back: one that was given up must still be free a moment later. */
-import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import type { AddressInfo, Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export const HOST = '127.0.0.1';
 
-/** Below what systems hand out to clients by themselves: a connection of anybody's would keep the port for its whole life. */
+/**
+ * Below what systems hand out to clients by themselves: a connection of anybody's would keep the port for its whole life.
+ * Each process has a slice of its own, from which it takes one port after the other: what a dead broker gave up is not
+ * another program's a moment later.
+ */
 const FIRST_PORT = 10_000;
-const PORTS = 22_000;
-/** How often a port that is taken is tried again, and the milliseconds in between. */
+const SLICES = 100;
+const SLICE = 220;
+let taken = 0;
+
+/** How often a port that is taken is tried again after how many milliseconds, or the next one at once. */
 const RETRIES = 50;
 const RETRY_MS = 20;
+
+function nextPort(): number {
+  taken += 1;
+  return FIRST_PORT + (process.pid % SLICES) * SLICE + (taken % SLICE);
+}
 
 /**
  * Listens on 127.0.0.1.
@@ -22,7 +33,7 @@ const RETRY_MS = 20;
 export async function listen(server: Server, port: number): Promise<number> {
   for (let retries = 0; ; retries += 1) {
     try {
-      server.listen(port || FIRST_PORT + randomInt(PORTS), HOST);
+      server.listen(port || nextPort(), HOST);
       await once(server, 'listening');
       return (server.address() as AddressInfo).port;
     } catch (error) {

@@ -217,9 +217,12 @@ export class AedesBroker implements AsyncDisposable {
   #webSocketServer(): Server {
     const server = createHttpServer();
     const handleProtocols = (offered: Set<string>) => (offered.has('mqtt') ? 'mqtt' : false);
-    new WebSocketServer({ server, handleProtocols }).on('connection', (webSocket, request) => {
-      this.#life?.aedes.handle(createWebSocketStream(webSocket), request);
-    });
+    new WebSocketServer({ server, handleProtocols })
+      .on('connection', (webSocket, request) => {
+        this.#life?.aedes.handle(createWebSocketStream(webSocket), request);
+      })
+      // It repeats those of the server, of which the listener hears.
+      .on('error', () => {});
     return server;
   }
 }

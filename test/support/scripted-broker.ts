@@ -128,9 +128,12 @@ export class ScriptedBroker implements AsyncDisposable {
   #webSocketServer(): Server {
     const server = createHttpServer();
     const handleProtocols = (offered: Set<string>) => (offered.has('mqtt') ? 'mqtt' : false);
-    new WebSocketServer({ server, handleProtocols }).on('connection', (webSocket, request) => {
-      this.#accept(createWebSocketStream(webSocket), request.socket);
-    });
+    new WebSocketServer({ server, handleProtocols })
+      .on('connection', (webSocket, request) => {
+        this.#accept(createWebSocketStream(webSocket), request.socket);
+      })
+      // It repeats those of the server, of which the listener hears.
+      .on('error', () => {});
     return server;
   }
 

@@ -408,3 +408,19 @@ test('certificates are valid for their names under their authority alone', async
   assert.equal(await connection('broker.test'), 'UNABLE_TO_VERIFY_LEAF_SIGNATURE');
   server.close();
 });
+
+test('a broker passes over a port that is taken, and waits for its own', async () => {
+  await using first = await scriptedBroker(undefined, { ws: true });
+  const next = createServer().listen(first.port + 1, HOST);
+  await once(next, 'listening');
+  await using second = await scriptedBroker(undefined, { ws: true });
+  assert.notEqual(second.port, first.port + 1);
+  const { port } = second;
+  await second.stop();
+  const squatter = createServer().listen(port, HOST);
+  await once(squatter, 'listening');
+  setTimeout(() => squatter.close(), 30);
+  await using again = await scriptedBroker(undefined, { ws: true, port });
+  assert.equal(again.port, port);
+  next.close();
+});
