@@ -58,7 +58,7 @@ export interface ClusterTraits {
    * than {@link ClusterUnderTest.recoverMs}.
    */
   readonly returnsMs?: Because<number>;
-  /** What becomes of messages that a node acknowledges while it finds its way back to the others; kept where left out. */
+  /** What becomes of messages that nodes acknowledge while they find each other again; kept where left out. */
   readonly acknowledgedOnReturn?: Because<'may be lost'>;
 }
 
@@ -576,7 +576,7 @@ export function clusterContract({
         await heal();
         t.diagnostic(`all serve ${((performance.now() - startedAt) / 1_000).toFixed(1)} s after their start`);
         const mayBeLost = (by: string | null) =>
-          by === 'n1' ? traits.acknowledgedOnReturn !== undefined : value(traits.acknowledged) !== 'kept';
+          traits.acknowledgedOnReturn !== undefined || (value(traits.acknowledged) !== 'kept' && by !== 'n1');
         await happyEnd(story, t, mayBeLost, traits.returnsMs?.is);
       } finally {
         await heal();
