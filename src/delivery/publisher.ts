@@ -93,7 +93,11 @@ export class Publisher {
     const answers = new Answers(deps, this.#replayer);
     inFlight.onReceived((message) => outbox.received(message));
     outbox.onRemoved(() => this.#changed());
-    outbox.onAdded(() => this.#replayer.wake());
+    outbox.onAdded(() => {
+      // Later: it may be while an older message of the topic is taken out, and not sent yet.
+      if (outbox.firstLive) queueMicrotask(() => this.#turns.sendLive());
+      this.#replayer.wake();
+    });
   }
 
   /** Opens the store of the outbox, if there is one, and recovers what it holds. */

@@ -264,6 +264,14 @@ describe('a live publish of a topic of which nothing waits', () => {
     assert.deepEqual(w.firsts(), w.published);
   });
 
+  test('is sent when the store opens after the link, and nothing else happens on it', async () => {
+    const w = life({ database: new MemoryDatabase() });
+    await w.up(20);
+    for (const topic of ['a', 'b', 'a']) w.publish(topic, 1);
+    await w.clock.advance(1_000, turn);
+    assert.deepEqual(w.firsts(), w.published);
+  });
+
   test('is not read again with the messages of a store that it has passed, and survives the process', async () => {
     const database = new MemoryDatabase();
     const w = await passed(database);
