@@ -25,7 +25,7 @@ clusterContract({
     },
     acknowledgedOnReturn: {
       is: 'may be lost',
-      because: 'in two of seven runs, when the return took over two minutes, 20 readings of one device were',
+      because: 'in two of nine runs, when the return took over two minutes, 20 readings of one device were',
     },
   },
   fleet: {
