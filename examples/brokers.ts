@@ -16,7 +16,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Aedes, type AedesOptions, type Client, type PublishPacket } from 'aedes';
 import { createWebSocketStream, WebSocketServer } from 'ws';
-import { HOST, listen } from './listen.js';
+import { HOST, listen, reset } from './listen.js';
 
 export interface BrokerSettings {
   /** Serve MQTT over WebSocket at this path instead of TCP. */
@@ -114,12 +114,6 @@ export function onReceived(aedes: Aedes, listener: (packet: PublishPacket, clien
     if (client && packet.cmd === 'publish') listener(packet, client);
     authorize.call(aedes, client, packet, done);
   };
-}
-
-/** The peer sees ECONNRESET. Node cannot reset a socket that is about to end, and would leave it open for good. */
-export function reset(socket: Socket): void {
-  if (socket.writableEnded) socket.destroy();
-  else socket.resetAndDestroy();
 }
 
 /** The brokers of an example. */

@@ -1,6 +1,6 @@
-/** Ports for brokers that die and come back: one that was given up must still be free a moment later. */
+/** Ports and sockets of brokers that die and come back: a port that was given up must still be free a moment later. */
 import { once } from 'node:events';
-import type { AddressInfo, Server } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export const HOST = '127.0.0.1';
@@ -41,4 +41,13 @@ export async function listen(server: Server, port: number): Promise<number> {
       if (port) await sleep(RETRY_MS);
     }
   }
+}
+
+/**
+ * The peer sees ECONNRESET; an attempt that has not come through yet is given up, and so is a socket that is about to
+ * end anyway: Node cannot reset it, and would leave it open for good.
+ */
+export function reset(socket: Socket): void {
+  if (socket.connecting || socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }

@@ -2,10 +2,10 @@
 import { chunk } from '../chunk.js';
 import { FailoverError } from '../errors.js';
 import type { EventSink } from '../events.js';
+import type { Held } from './bounds.js';
 import { Lane } from './lane.js';
 import { confirmStored, type Message, settle } from './message.js';
 import type { Backlog, BacklogDeps, BacklogOwner } from './store/backlog.js';
-import type { HeldMessages } from './store/waiting.js';
 
 /** What the outbox needs of its durable part. */
 export type OutboxBacklog = Pick<Backlog, keyof Backlog>;
@@ -57,7 +57,7 @@ export class LateBacklog implements OutboxBacklog {
     return this.#backlog?.mayHold(topic) ?? this.isAhead;
   }
 
-  hasRoomIn(lane: HeldMessages): boolean {
+  hasRoomIn(lane: Held): boolean {
     return this.#backlog?.hasRoomIn(lane) ?? true;
   }
 

@@ -6,9 +6,9 @@
  */
 import { once } from 'node:events';
 import type { Server, Socket } from 'node:net';
-import { HOST, listen } from '../../examples/listen.js';
+import { HOST, listen, reset } from '../../examples/listen.js';
 
-export { HOST };
+export { HOST, reset };
 
 export class Listener {
   /** Every connection accepted and still open. */
@@ -70,13 +70,4 @@ export class Listener {
     this.resetAll();
     await closed;
   }
-}
-
-/**
- * The peer sees ECONNRESET; an attempt that has not come through yet is given up, and so is a socket that is about to
- * end anyway: Node cannot reset it, and would leave it open for good.
- */
-export function reset(socket: Socket): void {
-  if (socket.connecting || socket.writableEnded) socket.destroy();
-  else socket.resetAndDestroy();
 }

@@ -4,8 +4,8 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Aedes } from 'aedes';
 import { createWebSocketStream, WebSocketServer } from 'ws';
-import { onReceived, reset } from '../../brokers.js';
-import { HOST, listen } from '../../listen.js';
+import { onReceived } from '../../brokers.js';
+import { HOST, listen, reset } from '../../listen.js';
 
 const PATH = '/mqtt';
 /** Bytes of one message; the page's readings are a dozen. */

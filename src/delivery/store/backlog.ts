@@ -6,6 +6,7 @@
 import type { FailoverError } from '../../errors.js';
 import type { EventSink } from '../../events.js';
 import type { Clock, Random } from '../../platform/ports.js';
+import type { Held } from '../bounds.js';
 import { confirmStored, type Message, settle } from '../message.js';
 import type { OutboxCodec } from './codec.js';
 import { StoreRefusal, type StoreTrouble, storeTrouble } from './failure.js';
@@ -14,7 +15,7 @@ import { Lives } from './lives.js';
 import { StoreReader, type StoreState } from './store-reader.js';
 import type { Lease } from './stores.js';
 import { Tail } from './tail.js';
-import { type HeldMessages, Waiting, type Window } from './waiting.js';
+import { Waiting, type Window } from './waiting.js';
 
 export interface BacklogDeps {
   /** Opens the store. */
@@ -103,7 +104,7 @@ export class Backlog {
   }
 
   /** Whether a lane in memory may have another message. */
-  hasRoomIn(lane: HeldMessages): boolean {
+  hasRoomIn(lane: Held): boolean {
     return this.#waiting.hasRoomIn(lane);
   }
 

@@ -9,17 +9,12 @@
  * get to the window in turn with pages of the tail.
  */
 import type { PacketCallback } from 'mqtt';
+import type { Held } from '../bounds.js';
 import type { Lane } from '../lane.js';
 import type { Message } from '../message.js';
 import { type StoreTrouble, storeTrouble } from './failure.js';
 import type { Tail } from './tail.js';
 import { TopicLane } from './topic-lane.js';
-
-/** Messages in memory. */
-export interface HeldMessages {
-  readonly size: number;
-  readonly bytes: number;
-}
 
 /** Where messages go from here. */
 export interface Window {
@@ -104,7 +99,7 @@ export class Waiting {
   }
 
   /** Whether a lane in memory may have another message. */
-  hasRoomIn({ size, bytes }: HeldMessages): boolean {
+  hasRoomIn({ size, bytes }: Held): boolean {
     return !this.#spills || (size < WINDOW.messages && bytes < WINDOW.bytes);
   }
 

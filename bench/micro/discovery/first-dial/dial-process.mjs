@@ -17,7 +17,8 @@ const TRIPS = 5;
 const SETTLE_MS = 300;
 
 const [what, where] = process.argv.slice(2);
-let dialed = withResolvers();
+/** Settled by the dial that is waited for. */
+let dialed;
 
 const kinds = {
   list: () => connectTo([`mqtt://127.0.0.1:${where}`, 'mqtt://127.0.0.1:9']),
