@@ -11,7 +11,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Bytes after gzip, about 3 % above what was reached. To raise one is a decision: say why in the commit. */
 const LIMITS = {
   /** Loaded by every page with a static list, beside MQTT.js. */
-  'the page': 55_300,
+  'the page': 55_600,
   /** Loaded when it is needed, with what it needs that is not there yet. */
   'live-discovery': 8_100,
   'planned-moves': 3_250,

@@ -6,7 +6,7 @@ import { createMessage, ignore, type Message, publishProblem } from './message.j
 import type { Outbox } from './outbox.js';
 
 export interface IntakeDeps {
-  readonly outbox: Pick<Outbox, 'reject'>;
+  readonly outbox: Pick<Outbox, 'drops'>;
   readonly clock: Clock;
   /** Adds an id to each message, if it is asked for. */
   readonly dedupIds?: DedupIds | undefined;
@@ -36,7 +36,7 @@ export class Intake {
     const now = clock.now();
     const problem = publishProblem(topic, payload, options);
     if (problem) {
-      outbox.reject(createMessage(String(topic), '', {}, settled, now), 'rejected', problem);
+      outbox.drops.reject(createMessage(String(topic), '', {}, settled, now), 'rejected', problem);
       return undefined;
     }
     const alias = options.properties?.topicAlias;

@@ -3,6 +3,9 @@ import { Lane } from './lane.js';
 import type { Message } from './message.js';
 import { TopicCounts } from './topic-counts.js';
 
+/** Messages of one topic in the live lane at most: a topic that floods waits behind its own backlog, and holds up no other. */
+const MAX_LIVE = 100;
+
 /** Three lanes with one sequence of numbers, and what they hold of each topic. Every operation is O(1), but for merges. */
 export class Lanes {
   /** QoS 0 apart from the rest, so that the oldest of it can be evicted without a search. */
@@ -16,6 +19,8 @@ export class Lanes {
   /** Messages of each topic in the live lane. */
   readonly liveTopics = new TopicCounts();
   readonly #latest: Map<string, Message> | undefined;
+  /** The live lane is open: something was published on the present link. */
+  #isLive = false;
 
   /** @param isByTopic - Whether {@link latest} is going to be asked for. */
   constructor(isByTopic: boolean) {
@@ -85,8 +90,20 @@ export class Lanes {
     this.topics.remove(topic);
   }
 
+  /** There is a link that takes live messages, until {@link endLive}. */
+  beginLive(): void {
+    this.#isLive = true;
+  }
+
+  /** Whether a message was published on this link, and nothing of its topic waits but in the live lane. */
+  mayBeLive({ topic, isLive }: Message): boolean {
+    const live = this.liveTopics.of(topic);
+    return isLive && this.#isLive && live < MAX_LIVE && live === this.topics.of(topic);
+  }
+
   /** What is live waits in the backlog from now on, where it belongs by its number. */
   endLive(): void {
+    this.#isLive = false;
     const messages: Message[] = [];
     for (let { first } = this.live; first; first = this.live.first) {
       this.#unlink(first);

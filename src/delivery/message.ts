@@ -57,17 +57,6 @@ export function copyPayload(message: Message): void {
   message.isCopy = true;
 }
 
-/**
- * Gives the memory of a payload that is ours back at once, where the engine can (Node 22). Collections of garbage come late
- * for what is not on V8's heap: while new messages replace old ones, as much again as `maxBytes` would wait for one.
- */
-export function freePayload({ payload, isCopy }: Message): void {
-  if (!isCopy || typeof payload === 'string') return;
-  const { buffer, byteLength } = payload;
-  // A class of the application may put its copies into a buffer that they share.
-  if (buffer.byteLength === byteLength) (buffer as { transfer?: (length: number) => unknown }).transfer?.(0);
-}
-
 /** Tells, once, that a message is stored, or why it is not. */
 export function confirmStored(message: Message, error?: Error): void {
   const { onStored } = message;

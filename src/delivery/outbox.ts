@@ -4,55 +4,51 @@
  * With a store, only its beginning is in memory, and the rest is the {@link OutboxBacklog}. Nothing leaves it silently: a
  * message is taken by the replayer, or settled with an error and reported as `dropped`.
  */
-import { FailoverError, type FailoverErrorCode } from '../errors.js';
-import type { DropReason, EventSink } from '../events.js';
-import type { Clock } from '../platform/ports.js';
+import type { FailoverError } from '../errors.js';
+import type { EventSink } from '../events.js';
+import type { Clock, Platform } from '../platform/ports.js';
 import { AgeLimit } from './age-limit.js';
 import { Bounds, type Held, type OutboxBounds } from './bounds.js';
+import { Drops } from './drops.js';
 import { Lanes } from './lanes.js';
 import type { MakeBacklog, OutboxBacklog } from './late-backlog.js';
-import { confirmStored, copyPayload, freePayload, type Message, settle } from './message.js';
+import { confirmStored, copyPayload, type Message, settle } from './message.js';
 import type { BacklogOwner } from './store/backlog.js';
-
-const CODES: Readonly<Record<'overflow' | 'expired' | 'too-large', FailoverErrorCode>> = {
-  overflow: 'ERR_OVERFLOW',
-  expired: 'ERR_EXPIRED',
-  'too-large': 'ERR_TOO_LARGE',
-};
 
 const SUPERSEDED = "a newer one of its topic replaced it (outbox.overflow: 'latest-per-topic')";
 
-/** Messages of one topic in the live lane at most: a topic that floods waits behind its own backlog, and holds up no other. */
-const MAX_LIVE = 100;
+export interface OutboxDeps {
+  readonly clock: Clock;
+  readonly events: EventSink;
+  /** What counts towards the bounds without waiting here. */
+  readonly elsewhere: Held;
+  /** As `Platform.freeBuffer`. */
+  readonly freeBuffer?: Platform['freeBuffer'];
+  /** Makes what lets QoS 1 and 2 survive the process; all is in memory when left out. */
+  readonly makeBacklog?: MakeBacklog | undefined;
+}
 
 /** Every operation is O(1), whatever the depth. */
 export class Outbox {
+  /** Gives up what is in no lane. */
+  readonly drops: Drops;
   readonly #options: OutboxBounds;
-  readonly #events: EventSink;
   readonly #lanes: Lanes;
   readonly #bounds: Bounds;
   readonly #ages: AgeLimit;
   readonly #backlog: OutboxBacklog | undefined;
   #sequence = 0;
-  /** Live messages may be sent: one was published on the present link. */
-  #hasLink = false;
   #onRemoved: () => void = () => {};
   #onAdded: () => void = () => {};
 
-  /** @param makeBacklog - Makes what lets QoS 1 and 2 survive the process; all is in memory when left out. */
-  constructor(
-    options: OutboxBounds,
-    clock: Clock,
-    events: EventSink,
-    elsewhere: Held,
-    makeBacklog?: MakeBacklog,
-  ) {
+  constructor(options: OutboxBounds, { clock, events, elsewhere, freeBuffer, makeBacklog }: OutboxDeps) {
     const isLatestOnly = options.overflow === 'latest-per-topic';
     this.#options = options;
-    this.#events = events;
     this.#lanes = new Lanes(isLatestOnly);
     this.#bounds = new Bounds(options, this.#lanes, this, elsewhere);
     this.#ages = new AgeLimit(options.maxAgeMs, clock, this.#lanes, (message) => this.#expire(message));
+    // A store may still be writing what is dropped.
+    this.drops = new Drops(events, makeBacklog ? undefined : freeBuffer);
     this.#backlog = makeBacklog?.({ clock, events, spills: !isLatestOnly }, this.#ownerOfBacklog());
   }
 
@@ -70,7 +66,7 @@ export class Outbox {
       },
       take: (messages) => {
         for (const message of messages) {
-          message.isLive = this.#mayBeLive(message);
+          message.isLive = this.#lanes.mayBeLive(message);
           this.#lanes.append(message);
         }
         this.#ages.watch();
@@ -79,7 +75,7 @@ export class Outbox {
       counted: () => {
         const excess = this.#backlog?.shed(() => this.#bounds.areExceeded) ?? [];
         const why = String(this.#bounds);
-        for (const message of excess) this.drop(message, 'overflow', why);
+        for (const message of excess) this.drops.drop(message, 'overflow', why);
         this.#onRemoved();
       },
     };
@@ -193,13 +189,17 @@ export class Outbox {
     this.stamp(message);
     const { maxBytes } = this.#options;
     if (message.bytes > maxBytes) {
-      this.drop(message, 'too-large', `it has ${message.bytes} bytes and outbox.maxBytes is ${maxBytes}`);
+      this.drops.drop(
+        message,
+        'too-large',
+        `it has ${message.bytes} bytes and outbox.maxBytes is ${maxBytes}`,
+      );
       return;
     }
     const older = this.#lanes.latest(message.topic);
     const victims = this.#bounds.victims(message, older);
     if (!victims) {
-      this.drop(message, 'overflow', String(this.#bounds));
+      this.drops.drop(message, 'overflow', String(this.#bounds));
       return;
     }
     const evicted: Message[] = [];
@@ -213,27 +213,21 @@ export class Outbox {
     // What is refused is not copied.
     copyPayload(message);
     message.isLive = isLive;
-    this.#hasLink ||= isLive;
+    if (isLive) this.#lanes.beginLive();
     this.#append(message);
     // Last, as their callbacks may publish.
-    if (older) this.drop(older, 'overflow', SUPERSEDED);
-    for (const victim of evicted) this.drop(victim, 'overflow', why);
+    if (older) this.drops.drop(older, 'overflow', SUPERSEDED);
+    for (const victim of evicted) this.drops.drop(victim, 'overflow', why);
   }
 
   #mayOvertake(message: Message): boolean {
-    if (message.qos === 0 || !this.#mayBeLive(message) || this.#backlog?.mayHold(message.topic)) return false;
+    if (message.qos === 0 || !this.#lanes.mayBeLive(message) || this.#backlog?.mayHold(message.topic))
+      return false;
     return this.#backlog?.hasRoomIn(this.#lanes.live) ?? true;
-  }
-
-  /** Whether a message was published on this link, and nothing of its topic waits but in the live lane. */
-  #mayBeLive({ topic, isLive }: Message): boolean {
-    const live = this.#lanes.liveTopics.of(topic);
-    return isLive && this.#hasLink && live < MAX_LIVE && live === this.#lanes.topics.of(topic);
   }
 
   /** The link is gone: what was live waits in the backlog, where it belongs by its number. */
   endLive(): void {
-    this.#hasLink = false;
     this.#lanes.endLive();
   }
 
@@ -258,21 +252,6 @@ export class Outbox {
   #remove(message: Message): void {
     this.#withdraw(message);
     this.#onRemoved();
-  }
-
-  /** Settles a message that is in no lane with an error, and reports it. */
-  drop(message: Message, reason: keyof typeof CODES, why: string): void {
-    const text = `Message to ${JSON.stringify(message.topic)} was dropped: ${why}`;
-    const retryable = reason === 'overflow';
-    this.reject(message, reason, new FailoverError(CODES[reason], text, { retryable }));
-  }
-
-  /** As {@link drop}, with an error of the caller's. */
-  reject(message: Message, reason: DropReason, error: FailoverError): void {
-    settle(message, error);
-    // The store may still be writing it.
-    if (!this.#backlog) freePayload(message);
-    this.#events.emit('dropped', { topic: message.topic, qos: message.qos, reason, error });
   }
 
   /** Settles everything that waits with `error` and forgets it; not reported as dropped, as it was asked for. */
@@ -305,6 +284,10 @@ export class Outbox {
 
   #expire(message: Message): void {
     this.#remove(message);
-    this.drop(message, 'expired', `it waited longer than outbox.maxAgeMs (${this.#options.maxAgeMs} ms)`);
+    this.drops.drop(
+      message,
+      'expired',
+      `it waited longer than outbox.maxAgeMs (${this.#options.maxAgeMs} ms)`,
+    );
   }
 }

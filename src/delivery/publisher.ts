@@ -219,7 +219,7 @@ export class Publisher {
   #trySend(message: Message): Promise<void> {
     const options = optionsAt(message, this.#clock.now());
     if (!options) {
-      this.#outbox.drop(message, 'expired', 'its Message Expiry Interval passed while it waited');
+      this.#outbox.drops.drop(message, 'expired', 'its Message Expiry Interval passed while it waited');
       return Promise.resolve();
     }
     if (this.#window.refuses(message)) return Promise.resolve();
@@ -274,7 +274,7 @@ export class Publisher {
     });
     if (republish) return true;
     const text = `Message to ${JSON.stringify(message.topic)} may or may not have been delivered: ${reason}`;
-    this.#outbox.reject(message, 'rejected', new FailoverError('ERR_DELIVERY_UNCERTAIN', text));
+    this.#outbox.drops.reject(message, 'rejected', new FailoverError('ERR_DELIVERY_UNCERTAIN', text));
     return false;
   }
 

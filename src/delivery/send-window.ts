@@ -127,7 +127,7 @@ export class SendWindow {
       cause,
       ...(endpoint === undefined ? {} : { endpoint }),
     });
-    this.#deps.outbox.reject(message, 'poison', error);
+    this.#deps.outbox.drops.reject(message, 'poison', error);
   }
 
   /** Whether `message` may be written now. */
@@ -146,7 +146,7 @@ export class SendWindow {
   /** Whether the broker we are on cannot take `message`, which is settled then. */
   refuses(message: Message): boolean {
     const misfit = this.#limits.misfit(message);
-    if (misfit) this.#deps.outbox.reject(message, misfit.reason, misfit.error);
+    if (misfit) this.#deps.outbox.drops.reject(message, misfit.reason, misfit.error);
     return misfit !== undefined;
   }
 
@@ -192,7 +192,7 @@ export class SendWindow {
       const misfit = this.#limits.misfit(message);
       if (misfit) {
         this.#take(id);
-        this.#deps.outbox.reject(message, misfit.reason, misfit.error);
+        this.#deps.outbox.drops.reject(message, misfit.reason, misfit.error);
         return;
       }
       packet.dup = true;

@@ -245,7 +245,7 @@ function onlineBy(page: Page | undefined): (() => boolean) | undefined {
 function registerDelivery(
   register: PartContainer['register'],
   { outbox, mqtt }: ResolvedOptions,
-  { platform: { byteLength }, tools: { createGate }, loadStores }: ProcessParts,
+  { platform: { byteLength, freeBuffer }, tools: { createGate }, loadStores }: ProcessParts,
 ): void {
   register(own.retries, (c) => new Retries(c.resolve(tokens.clock), c.resolve(tokens.random)));
   register(tokens.outbox, (c) => {
@@ -264,7 +264,8 @@ function registerDelivery(
             };
             return new LateBacklog(load, owner, shared.events);
           };
-    return new Outbox(outbox, c.resolve(tokens.clock), c.resolve(own.events), elsewhere, makeBacklog);
+    const [clock, events] = [c.resolve(tokens.clock), c.resolve(own.events)];
+    return new Outbox(outbox, { clock, events, elsewhere, freeBuffer, makeBacklog });
   });
   register(own.delivery, (c) => {
     const core = c.resolve(own.core);

@@ -4,6 +4,7 @@ import type { IClientOptions } from 'mqtt';
 import { type Endpoint, urlToDial } from '../endpoint.js';
 import { browserDatabases } from './browser-databases.js';
 import { browserPage } from './browser-page.js';
+import { freeByTransfer } from './free-buffer.js';
 import { monotonicMs } from './monotonic.js';
 import type {
   Clock,
@@ -198,6 +199,7 @@ export const browserPlatform: Platform = {
   fetch: (url, init) => fetch(url, init),
   openTextStore,
   databases: browserDatabases,
+  freeBuffer: freeByTransfer,
   httpCache: true,
   network: new BrowserNetwork(),
   page: browserPage,

@@ -5,6 +5,7 @@ import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import type { IClientOptions } from 'mqtt';
 import { createWebSocketStream, WebSocket, type ClientOptions as WebSocketOptions } from 'ws';
 import { type Endpoint, urlToDial } from '../endpoint.js';
+import { nodeFreeBuffer } from './free-buffer.js';
 import { monotonicMs } from './monotonic.js';
 import { addressScope } from './node-address-scope.js';
 import { addressesOf, pick, pinned, SOCKET_OPTIONS, type SocketOptions } from './node-addresses.js';
@@ -221,6 +222,7 @@ export const nodePlatform: Platform = {
   addressScope,
   openTextStore: textStores(),
   databases: nodeDatabases,
+  freeBuffer: nodeFreeBuffer(),
   httpCache: false,
   network: new NodeNetwork(),
   dns: nodeDns,

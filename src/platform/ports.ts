@@ -174,6 +174,8 @@ export interface Platform {
   readonly httpCache: boolean;
   /** Length of a text in UTF-8; the runtime's own, where it has one that is faster than counting. */
   readonly byteLength?: (text: string) => number;
+  /** Gives the memory of a buffer back at once, not when garbage is collected; the buffer has no bytes then. */
+  readonly freeBuffer: (buffer: ArrayBuffer) => void;
   /** Left out where the runtime has no such channels. */
   readonly diagnostics?: Diagnostics;
   readonly clock: Clock;

@@ -70,10 +70,12 @@ export function outboxContract(name: string, { make, databases, platform }: Stor
     };
     const outbox = new Outbox(
       { ...BOUNDS, ...bounds },
-      clock,
-      events,
-      { size: 0, bytes: 0 },
-      at === undefined ? undefined : makeBacklog,
+      {
+        clock,
+        events,
+        elsewhere: { size: 0, bytes: 0 },
+        makeBacklog: at === undefined ? undefined : makeBacklog,
+      },
     );
     const settled: string[] = [];
     const add: Life['add'] = (topic, options = { qos: 1 }, payload = topic) => {

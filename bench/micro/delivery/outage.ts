@@ -52,7 +52,7 @@ export const outage: Scenario = {
       ],
       targets: [{ what: 'reject-new, most', value: most[0] as number, limit: LIMIT, unit: '× maxBytes' }],
       notes: [
-        'Nobody collects garbage for the process. Under drop-oldest the dropped payloads are garbage, too, until V8 collects them, where it has no ArrayBuffer.prototype.transfer (Node 20). Small messages take 0.4 kB each beside their bytes (`outbox`); maxMessages bounds those.',
+        'Nobody collects garbage for the process. Under drop-oldest payloads are given back at once, and errors and messages on the heap wait for V8. Small messages take 0.4 kB each beside their bytes (`outbox`); maxMessages bounds those.',
       ],
       faults: [],
     };

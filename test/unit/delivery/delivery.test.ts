@@ -26,7 +26,7 @@ function world() {
   core.inFlight = inFlight;
   core.ids = new PacketIds(inFlight);
   const bounds = { maxMessages: 100, maxBytes: 10_000, maxAgeMs: Number.POSITIVE_INFINITY };
-  const outbox = new Outbox({ ...bounds, overflow: 'reject-new' }, clock, events, inFlight);
+  const outbox = new Outbox({ ...bounds, overflow: 'reject-new' }, { clock, events, elsewhere: inFlight });
   const options = {
     concurrency: 100,
     perSecond: Number.POSITIVE_INFINITY,

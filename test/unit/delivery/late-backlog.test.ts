@@ -24,18 +24,20 @@ function life(database = new MemoryDatabase()) {
   const coming: { arrive: () => void; fail: () => void }[] = [];
   const outbox = new Outbox(
     { maxMessages: 100, maxBytes: 1e6, maxAgeMs: Number.POSITIVE_INFINITY, overflow: 'reject-new' },
-    clock,
-    events,
-    { size: 0, bytes: 0 },
-    (shared, owner) => {
-      const lease = () => stores.lease(database, 'c');
-      const deps = { ...shared, lease, codec: undefined, random: { next: () => 0.5 } };
-      const load = () =>
-        new Promise<Backlog>((resolve, reject) => {
-          const fail = () => reject(new TypeError('Failed to fetch dynamically imported module'));
-          coming.push({ arrive: () => resolve(new Backlog(deps, owner)), fail });
-        });
-      return new LateBacklog(load, owner, events);
+    {
+      clock,
+      events,
+      elsewhere: { size: 0, bytes: 0 },
+      makeBacklog: (shared, owner) => {
+        const lease = () => stores.lease(database, 'c');
+        const deps = { ...shared, lease, codec: undefined, random: { next: () => 0.5 } };
+        const load = () =>
+          new Promise<Backlog>((resolve, reject) => {
+            const fail = () => reject(new TypeError('Failed to fetch dynamically imported module'));
+            coming.push({ arrive: () => resolve(new Backlog(deps, owner)), fail });
+          });
+        return new LateBacklog(load, owner, events);
+      },
     },
   );
   const log: string[] = [];

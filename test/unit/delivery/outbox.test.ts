@@ -31,7 +31,11 @@ function world({
   const clock = new VirtualClock();
   const events = new Recorder();
   const held = { size: 0, bytes: 0 };
-  const outbox = new Outbox({ maxMessages, maxBytes, maxAgeMs, overflow }, clock, events, held);
+  const freed: ArrayBuffer[] = [];
+  const outbox = new Outbox(
+    { maxMessages, maxBytes, maxAgeMs, overflow },
+    { clock, events, elsewhere: held, freeBuffer: (buffer) => freed.push(buffer) },
+  );
   const settled: string[] = [];
   const message = (topic: string, qos: 0 | 1 | 2 = 1, size = 0, onSettled = () => {}) =>
     createMessage(
@@ -59,7 +63,7 @@ function world({
     for (let next = take(); next; next = take()) topics.push(next.topic);
     return topics.join(' ');
   };
-  return { clock, events, held, outbox, settled, message, add, take, drain };
+  return { clock, events, held, outbox, freed, settled, message, add, take, drain };
 }
 
 describe('lane', () => {
@@ -295,35 +299,15 @@ describe('overflow', () => {
 });
 
 describe('the memory of what is dropped', () => {
-  /** Runs `act` on an engine that can give memory back, and returns what was given back. */
-  function freed(act: () => void): unknown[] {
-    const given: unknown[] = [];
-    const own = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, 'transfer');
-    Object.defineProperty(ArrayBuffer.prototype, 'transfer', {
-      configurable: true,
-      value(this: ArrayBuffer) {
-        given.push(this);
-      },
-    });
-    try {
-      act();
-    } finally {
-      if (own) Object.defineProperty(ArrayBuffer.prototype, 'transfer', own);
-      else Reflect.deleteProperty(ArrayBuffer.prototype, 'transfer');
-    }
-    return given;
-  }
   const withPayload = (payload: Uint8Array) => createMessage('t', payload, { qos: 1 }, () => {}, 0);
 
   test('is given back at once: its own copy, and nothing of the application', () => {
-    const { outbox } = world({ maxMessages: 1, overflow: 'drop-oldest' });
+    const { outbox, freed } = world({ maxMessages: 1, overflow: 'drop-oldest' });
     const first = withPayload(new Uint8Array(100));
     const theirs = first.payload;
-    const given = freed(() => {
-      outbox.add(first);
-      outbox.add(withPayload(new Uint8Array(50)));
-    });
-    assert.deepEqual(given, [(first.payload as Uint8Array).buffer]);
+    outbox.add(first);
+    outbox.add(withPayload(new Uint8Array(50)));
+    assert.deepEqual(freed, [(first.payload as Uint8Array).buffer]);
     assert.notEqual(first.payload, theirs);
   });
 
@@ -335,18 +319,16 @@ describe('the memory of what is dropped', () => {
         } as unknown as Uint8ArrayConstructor;
       }
     }
-    const given = freed(() => {
-      const dropping = world({ maxMessages: 1, overflow: 'drop-oldest' }).outbox;
-      dropping.add(withPayload(new Pooled(100)));
-      dropping.add(withPayload(new Uint8Array(100)));
-      const { outbox } = world({ maxMessages: 1 });
-      const sent = withPayload(new Uint8Array(100));
-      outbox.add(sent);
-      outbox.add(withPayload(new Uint8Array(50)));
-      outbox.take(sent);
-      outbox.reject(sent, 'rejected', new FailoverError('ERR_ENDED', 'x'));
-    });
-    assert.deepEqual(given, []);
+    const dropping = world({ maxMessages: 1, overflow: 'drop-oldest' });
+    dropping.outbox.add(withPayload(new Pooled(100)));
+    dropping.outbox.add(withPayload(new Uint8Array(100)));
+    const { outbox, freed } = world({ maxMessages: 1 });
+    const sent = withPayload(new Uint8Array(100));
+    outbox.add(sent);
+    outbox.add(withPayload(new Uint8Array(50)));
+    outbox.take(sent);
+    outbox.drops.reject(sent, 'rejected', new FailoverError('ERR_ENDED', 'x'));
+    assert.deepEqual([dropping.freed, freed], [[], []]);
   });
 });
 
@@ -424,7 +406,7 @@ describe('accounting', () => {
       };
       const held = { size: 0, bytes: 0 };
       const bounds = { maxMessages: 12, maxBytes: 300, maxAgeMs: 5_000, overflow };
-      const outbox = new Outbox(bounds, clock, events, held);
+      const outbox = new Outbox(bounds, { clock, events, elsewhere: held });
       /** What should be waiting, in order. */
       let waiting: Message[] = [];
       let flying: Message[] = [];

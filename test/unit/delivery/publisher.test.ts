@@ -43,9 +43,7 @@ function world({ maxMessages = 1_000, ...given }: Setup = {}) {
   };
   const outbox = new Outbox(
     { maxMessages, maxBytes: options.maxBytes, maxAgeMs: Number.POSITIVE_INFINITY, overflow: 'reject-new' },
-    clock,
-    events,
-    inFlight,
+    { clock, events, elsewhere: inFlight },
   );
   const retries = new Retries(clock, { next: () => 0.5 });
   const publisher = new Publisher({

@@ -19,9 +19,7 @@ function worldOf(
   const clock = new VirtualClock();
   const outbox = new Outbox(
     { maxMessages: 10_000, maxBytes: 1e9, maxAgeMs: Number.POSITIVE_INFINITY, overflow: 'reject-new' },
-    clock,
-    new Recorder(),
-    { size: 0, bytes: 0 },
+    { clock, events: new Recorder(), elsewhere: { size: 0, bytes: 0 } },
   );
   const startedAt = clock.now();
   const sent: string[] = [];

@@ -55,14 +55,17 @@ function life({
   const stores = new Stores(undefined);
   const outbox = new Outbox(
     { ...bounds, overflow },
-    clock,
-    events,
-    inFlight,
-    database &&
-      ((shared, owner) => {
-        const lease = () => stores.lease(database, 'c');
-        return new Backlog({ ...shared, lease, codec, random: { next: () => 0.5 } }, owner);
-      }),
+    {
+      clock,
+      events,
+      elsewhere: inFlight,
+      makeBacklog:
+        database &&
+        ((shared, owner) => {
+          const lease = () => stores.lease(database, 'c');
+          return new Backlog({ ...shared, lease, codec, random: { next: () => 0.5 } }, owner);
+        }),
+    },
   );
   const publisher = new Publisher({
     outbox,

@@ -267,12 +267,14 @@ async function lifeOf(database: MemoryDatabase) {
   const stores = new Stores(undefined);
   const outbox = new Outbox(
     { maxMessages: 1_000, maxBytes: 1e9, maxAgeMs: Number.POSITIVE_INFINITY, overflow: 'reject-new' },
-    clock,
-    new Recorder(),
-    { size: 0, bytes: 0 },
-    (shared, owner) => {
-      const lease = () => stores.lease(database, 'c');
-      return new Backlog({ ...shared, lease, codec: undefined, random: { next: () => 0.5 } }, owner);
+    {
+      clock,
+      events: new Recorder(),
+      elsewhere: { size: 0, bytes: 0 },
+      makeBacklog: (shared, owner) => {
+        const lease = () => stores.lease(database, 'c');
+        return new Backlog({ ...shared, lease, codec: undefined, random: { next: () => 0.5 } }, owner);
+      },
     },
   );
   await clock.advance(1_000);

@@ -44,7 +44,8 @@ function throughOutbox(policy: OverflowPolicy, maxMessages: number): Queue {
     maxAgeMs: Number.POSITIVE_INFINITY,
     overflow: policy,
   };
-  const outbox = new Outbox(bounds, nodePlatform.clock, { emit() {} }, { size: 0, bytes: 0 });
+  const elsewhere = { size: 0, bytes: 0 };
+  const outbox = new Outbox(bounds, { clock: nodePlatform.clock, events: { emit() {} }, elsewhere });
   const options = [{ qos: 0 }, { qos: 1 }] as const;
   return {
     batch(topics, qos) {

@@ -19,12 +19,14 @@ function life(database: MemoryDatabase, maxMessages = 100_000) {
   const stores = new Stores(undefined);
   const outbox = new Outbox(
     { maxMessages, maxBytes: 1e9, maxAgeMs: Number.POSITIVE_INFINITY, overflow: 'reject-new' },
-    clock,
-    events,
-    { size: 0, bytes: 0 },
-    (shared, owner) => {
-      const lease = () => stores.lease(database, 'c');
-      return new Backlog({ ...shared, lease, codec: undefined, random: { next: () => 0.5 } }, owner);
+    {
+      clock,
+      events,
+      elsewhere: { size: 0, bytes: 0 },
+      makeBacklog: (shared, owner) => {
+        const lease = () => stores.lease(database, 'c');
+        return new Backlog({ ...shared, lease, codec: undefined, random: { next: () => 0.5 } }, owner);
+      },
     },
   );
   const log: string[] = [];
