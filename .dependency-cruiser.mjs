@@ -94,7 +94,7 @@ export default {
       to: { path: '^(src/platform/node|src/di/tools-node|node_modules/ws/)', reachable: true },
     },
     below(
-      ['selection', 'health', 'mqtt'],
+      ['brokers', 'selection', 'health', 'mqtt'],
       ['discovery', 'dial', 'session', 'connection', 'delivery', ...TOP],
     ),
     below(['discovery', 'dial'], ['session', 'connection', 'delivery', ...TOP]),

@@ -1,6 +1,7 @@
 /** From the arguments of `connect` to a running client. */
 import mqtt from 'mqtt';
-import { type BrokerSpec, type BrokersInput, parseBrokers } from './brokers.js';
+import type { BrokerSpec, BrokersInput } from './brokers/input.js';
+import { parseBrokers } from './brokers/parse.js';
 import { chunk } from './chunk.js';
 import { FailoverClient } from './client.js';
 import { loadStore } from './di/chunks.js';

@@ -1,6 +1,6 @@
 /** The options of a client: their meaning, their defaults, and the only place that checks them. */
 import type { IClientOptions } from 'mqtt';
-import type { BrokersInput } from './brokers.js';
+import type { BrokersInput } from './brokers/input.js';
 import type { OverflowPolicy } from './delivery/bounds.js';
 import type { OutboxCodec } from './delivery/store/codec.js';
 import type { OverrideContainer } from './di/tokens.js';

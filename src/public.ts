@@ -1,19 +1,21 @@
 /** Public names that are the same in every runtime; the entries add `connect` and `connectAsync`. */
-export {
-  type BrokerContext,
-  type BrokerFunction,
-  type BrokerSources,
-  type BrokerSpec,
-  type BrokersInput,
-  type CompositeBrokers,
-  type FunctionBrokers,
-  type ParsedBrokers,
-  parseBrokers,
-  type RegistryBrokers,
-  type ResolverBrokers,
-  type SrvBrokers,
-  type StaticBrokers,
-} from './brokers.js';
+export type {
+  BrokerContext,
+  BrokerFunction,
+  BrokerSources,
+  BrokerSpec,
+  BrokersInput,
+} from './brokers/input.js';
+export { parseBrokers } from './brokers/parse.js';
+export type {
+  CompositeBrokers,
+  FunctionBrokers,
+  ParsedBrokers,
+  RegistryBrokers,
+  ResolverBrokers,
+  SrvBrokers,
+  StaticBrokers,
+} from './brokers/parsed.js';
 export {
   type Drained,
   FailoverClient,

@@ -1,6 +1,6 @@
 /** What the commands share that look for brokers: the options, and the library's own parts built from them. */
 import { readFile } from 'node:fs/promises';
-import type { ParsedBrokers } from '../brokers.js';
+import type { ParsedBrokers } from '../brokers/parsed.js';
 import { authorisationOf, resolverDeps } from '../di/live-discovery.js';
 import type { Authorisation } from '../discovery/authorisation.js';
 import { createResolver } from '../discovery/create-resolver.js';

@@ -1,5 +1,7 @@
 /** What a user types for a `<list>` of brokers. */
-import { type BrokersInput, type ParsedBrokers, parseBrokers } from '../brokers.js';
+import type { BrokersInput } from '../brokers/input.js';
+import { parseBrokers } from '../brokers/parse.js';
+import type { ParsedBrokers } from '../brokers/parsed.js';
 import { isFailoverError } from '../errors.js';
 import { UsageError } from './usage.js';
 

@@ -1,5 +1,5 @@
 /** Composition root: the only file that knows which class stands behind each part. One container per client. */
-import type { ParsedBrokers } from '../brokers.js';
+import type { ParsedBrokers } from '../brokers/parsed.js';
 import { makeLateMoves } from '../connection/late-moves.js';
 import { Lifecycle } from '../connection/lifecycle.js';
 import { Supervisor } from '../connection/supervisor.js';

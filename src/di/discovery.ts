@@ -1,5 +1,5 @@
 /** Wires what finds brokers: a static list at once, everything else by code that is loaded when it is first needed. */
-import type { ParsedBrokers } from '../brokers.js';
+import type { ParsedBrokers } from '../brokers/parsed.js';
 import { FixedList } from '../discovery/fixed-list.js';
 import { LateList } from '../discovery/late-list.js';
 import { lazy } from '../discovery/lazy.js';

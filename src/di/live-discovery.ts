@@ -1,5 +1,5 @@
 /** Wires what finds brokers outside a static list, and says which of them may be dialed. Loaded when it is needed. */
-import type { ParsedBrokers } from '../brokers.js';
+import type { ParsedBrokers } from '../brokers/parsed.js';
 import { Authorisation } from '../discovery/authorisation.js';
 import { capped } from '../discovery/capped.js';
 import { createResolver, type ResolverDeps } from '../discovery/create-resolver.js';

@@ -5,7 +5,7 @@
  * outside data: its host must belong to the configured name or stand on `discovery.allowedHosts`, its scheme must not be
  * weaker than what was asked for, and its addresses must not reach further inwards than the source itself.
  */
-import type { ParsedBrokers } from '../brokers.js';
+import type { ParsedBrokers } from '../brokers/parsed.js';
 import type { Endpoint, Scheme } from '../endpoint.js';
 import { isLoopback } from '../loopback.js';
 import type { AddressScope } from '../platform/ports.js';

@@ -1,5 +1,5 @@
 /** What can be said of the sources before any I/O, and before the code that asks them is loaded. */
-import type { ParsedBrokers } from '../brokers.js';
+import type { ParsedBrokers } from '../brokers/parsed.js';
 import { checkSrv, type WaysToDns } from './dns/check-srv.js';
 import { readRegistryUrl, type UrlPolicy } from './registry/registry-url.js';
 

@@ -1,5 +1,6 @@
 /** From parsed `brokers` to the resolver that serves them. */
-import { type ParsedBrokers, parseBrokerList } from '../brokers.js';
+import { parseBrokerList } from '../brokers/list.js';
+import type { ParsedBrokers } from '../brokers/parsed.js';
 import type { Clock } from '../platform/ports.js';
 import { FallbackResolver, UnionResolver } from './composite.js';
 import { checkSrv } from './dns/check-srv.js';

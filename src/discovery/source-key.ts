@@ -1,5 +1,5 @@
 /** Tells the lists of different sources apart, without telling the sources. */
-import type { ParsedBrokers } from '../brokers.js';
+import type { ParsedBrokers } from '../brokers/parsed.js';
 import { murmur3 } from '../selection/murmur3.js';
 
 /**

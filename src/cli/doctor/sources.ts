@@ -1,5 +1,5 @@
 /** The first thing `doctor` looks at: does the list come, and what is in it that clients leave out. */
-import type { ParsedBrokers } from '../../brokers.js';
+import type { ParsedBrokers } from '../../brokers/parsed.js';
 import type { Authorisation } from '../../discovery/authorisation.js';
 import { DnsFailure } from '../../discovery/dns/dns-failure.js';
 import { FOREIGN_HOST } from '../../discovery/dns/srv-endpoints.js';

@@ -1,5 +1,5 @@
 /** From an SRV URL and the options to its resolver. */
-import type { ParsedBrokers } from '../../brokers.js';
+import type { ParsedBrokers } from '../../brokers/parsed.js';
 import type { Clock, DnsServer, DnsTransport, Fetch } from '../../platform/ports.js';
 import { isUnder, matches } from '../host-policy.js';
 import type { Resolver } from '../resolver.js';

@@ -1,7 +1,7 @@
 // What a <list> may be: brokers strings, several URLs, named ones, and mixtures.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { ParsedBrokers } from '../../../src/brokers.js';
+import type { ParsedBrokers } from '../../../src/brokers/parsed.js';
 import { readList } from '../../../src/cli/list.js';
 
 const idsOf = (parsed: ParsedBrokers) =>

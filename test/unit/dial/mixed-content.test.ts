@@ -1,7 +1,7 @@
 /** Which endpoints an https page may not dial (R188). */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseBrokers } from '../../../src/brokers.js';
+import { parseBrokers } from '../../../src/brokers/parse.js';
 import { isMixedContent } from '../../../src/dial/mixed-content.js';
 import type { Endpoint } from '../../../src/endpoint.js';
 

@@ -1,7 +1,8 @@
 /** Who may be dialed: what an attacker could put into DNS, a registry or a topic, and what operators really do. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type BrokersInput, parseBrokers } from '../../../src/brokers.js';
+import type { BrokersInput } from '../../../src/brokers/input.js';
+import { parseBrokers } from '../../../src/brokers/parse.js';
 import { Authorisation, type AuthorisationRules } from '../../../src/discovery/authorisation.js';
 import { createEndpoint, type Origin, type Scheme } from '../../../src/endpoint.js';
 import { addressScope } from '../../../src/platform/node-address-scope.js';

@@ -1,7 +1,7 @@
 /** Lists before their code is there: nothing is lost, a failed load is reported and tried again, a stop is final. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { parseBrokers } from '../../../src/brokers.js';
+import { parseBrokers } from '../../../src/brokers/parse.js';
 import type { EndpointList } from '../../../src/discovery/endpoint-list.js';
 import { FixedList } from '../../../src/discovery/fixed-list.js';
 import { type Discovery, LateList } from '../../../src/discovery/late-list.js';

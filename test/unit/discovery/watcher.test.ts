@@ -1,7 +1,7 @@
 /** The endpoint set of a client: what is good stays, what changed is told, and nothing is left running. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { parseBrokers } from '../../../src/brokers.js';
+import { parseBrokers } from '../../../src/brokers/parse.js';
 import { createResolver } from '../../../src/discovery/create-resolver.js';
 import type { EndpointSet } from '../../../src/discovery/resolver.js';
 import { Watcher } from '../../../src/discovery/watcher.js';

@@ -1,6 +1,6 @@
 /** The real client, MQTT.js included, whose time, chance and network are the test's. */
 
-import type { BrokersInput } from '../../../src/brokers.js';
+import type { BrokersInput } from '../../../src/brokers/input.js';
 import { loadDiscovery, loadMoves, loadStore } from '../../../src/di/chunks.js';
 import { connect, type FailoverClient, type FailoverOptions, tokens } from '../../../src/index.js';
 import type { Network, Random } from '../../../src/platform/ports.js';

@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { before, describe } from 'node:test';
-import { parseBrokers } from '../../../src/brokers.js';
+import { parseBrokers } from '../../../src/brokers/parse.js';
 import { Authorisation } from '../../../src/discovery/authorisation.js';
 import { type DecodeMessage, finalAnswer, loadDecoder } from '../../../src/discovery/dns/decode.js';
 import { DnsFailure } from '../../../src/discovery/dns/dns-failure.js';

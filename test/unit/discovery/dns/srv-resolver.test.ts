@@ -1,7 +1,8 @@
 /** SRV records as a source: what the watcher gets, and how rarely a failing name is asked for. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type ParsedBrokers, parseBrokers } from '../../../../src/brokers.js';
+import { parseBrokers } from '../../../../src/brokers/parse.js';
+import type { ParsedBrokers } from '../../../../src/brokers/parsed.js';
 import { createSrvResolver } from '../../../../src/discovery/dns/create-srv-resolver.js';
 import { DnsFailure } from '../../../../src/discovery/dns/dns-failure.js';
 import type { DnsAnswer, DnsRecord } from '../../../../src/discovery/dns/dns-query.js';

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { type BrokersInput, parseBrokers } from '../../src/brokers.js';
-import type { Endpoint } from '../../src/endpoint.js';
-import { isFailoverError } from '../../src/errors.js';
+import type { BrokersInput } from '../../../src/brokers/input.js';
+import { parseBrokers } from '../../../src/brokers/parse.js';
+import type { Endpoint } from '../../../src/endpoint.js';
+import { isFailoverError } from '../../../src/errors.js';
 
 fc.configureGlobal({ seed: 1 });
 
