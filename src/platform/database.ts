@@ -41,10 +41,12 @@ export interface DatabaseKeys {
   close(): Promise<void>;
 }
 
-/** Keys with their values. */
+/** Keys with their values, in order, a block at a time; an empty block ends it. */
 export interface DatabaseEntries {
-  /** All of them, in order. */
-  all(): Promise<[string, Uint8Array][]>;
+  /** The next ones, `size` at most; none when there are no more. */
+  nextv(size: number): Promise<[string, Uint8Array][]>;
+  /** Frees what the reading holds. */
+  close(): Promise<void>;
 }
 
 /** A part of a database with keys of its own. */
@@ -59,7 +61,7 @@ export interface DatabaseSection {
   batch(operations: DatabaseOperation[], options: { sync: boolean }): Promise<void>;
   /** The keys of a range, for reading in blocks. */
   keys(range: DatabaseRange): DatabaseKeys;
-  /** The entries of a range. */
+  /** The entries of a range, for reading in blocks. */
   iterator(range: DatabaseRange): DatabaseEntries;
 }
 

@@ -1,6 +1,7 @@
 /** Reads a store: what it says of itself, how much it holds, and its messages, a page at a time. */
 import { FailoverError } from '../../errors.js';
 import type { DatabaseRange, DatabaseSection } from '../../platform/database.js';
+import type { Held } from '../bounds.js';
 import type { OutboxCodec } from './codec.js';
 import { StoreRefusal } from './failure.js';
 import {
@@ -46,9 +47,9 @@ export interface StorePage {
 const FORMAT = 1;
 /** Keys whose sizes stand for all until these are counted. */
 const SAMPLE = 1_000;
-/** Keys read at once while counting. */
-const COUNT_BLOCK = 10_000;
-/** LevelDB's 16 KiB would make several turns of the event loop of each page. */
+/** Keys read at once; LevelDB gives less, IndexedDB what it is asked for. */
+const KEYS = 10_000;
+/** Bytes read at once by LevelDB, whose own 16 KiB would make several turns of the event loop of each step. */
 const READ_BYTES = 1024 * 1024;
 
 /** One store, open. */
@@ -57,6 +58,8 @@ export class StoreReader {
   readonly #lives: Lives;
   readonly #codec: OutboxCodec | undefined;
   #received: ReadonlySet<string> = new Set();
+  /** Bytes of the largest of the records that were read last. */
+  #heaviest = 1;
 
   constructor(section: DatabaseSection, lives: Lives, codec: OutboxCodec | undefined) {
     this.#section = section;
@@ -84,6 +87,7 @@ export class StoreReader {
     const last = await this.#keyAt({ ...all, limit: 1, reverse: true });
     // Numbers never begin anew: below the head nobody looks.
     if (!first || !last) return { first: head, last: head - 1, bytes: 0 };
+    this.#heaviest = Math.max(1, ...firsts.map(({ bytes }) => bytes));
     const mean = firsts.reduce((sum, { bytes }) => sum + bytes, 0) / firsts.length;
     const messages = last.sequence - first.sequence + 1;
     return { first: first.sequence, last: last.sequence, bytes: Math.round(mean * messages) };
@@ -96,33 +100,46 @@ export class StoreReader {
 
   /** How much there is from one number to another. Reads keys only. */
   async count(first: number, last: number): Promise<{ messages: number; bytes: number }> {
-    const keys = this.#section.keys(recordRange(first, last));
     const counted = { messages: 0, bytes: 0 };
-    try {
-      for (;;) {
-        const block = await keys.nextv(COUNT_BLOCK);
-        if (block.length === 0) return counted;
-        for (const key of block) {
-          counted.messages += 1;
-          counted.bytes += parseRecordKey(key)?.bytes ?? 0;
-        }
+    for await (const block of blocks(this.#section.keys(recordRange(first, last)))) {
+      for (const key of block) {
+        counted.messages += 1;
+        counted.bytes += parseRecordKey(key)?.bytes ?? 0;
       }
-    } finally {
-      await keys.close();
     }
+    return counted;
   }
 
-  /** The messages numbered `first` to `last`, `limit` at most. */
-  async read(first: number, last: number, limit: number): Promise<StorePage> {
-    const range = { ...recordRange(first, last), limit, highWaterMarkBytes: READ_BYTES };
-    const found = await this.#section.iterator(range).all();
+  /**
+   * The messages numbered `first` to `last`, as many as `most` has room for.
+   *
+   * One at least; and when they become heavier, those of the step in which that shows: a mebibyte of them with LevelDB.
+   */
+  async read(first: number, last: number, most: Held): Promise<StorePage> {
+    const range = { ...recordRange(first, last), highWaterMarkBytes: Math.min(READ_BYTES, most.bytes) };
     const entries: StoredEntry[] = [];
-    for (const [name, value] of found) {
-      const key = parseRecordKey(name);
-      if (key) entries.push(await this.#entry(key, value));
+    const room = { ...most };
+    const step = () => Math.max(1, this.#fitting(room));
+    for await (const block of blocks(this.#section.iterator(range), step)) {
+      let readUpTo = last;
+      this.#heaviest = 1;
+      for (const [name, value] of block) {
+        const key = parseRecordKey(name);
+        if (!key) continue;
+        entries.push(await this.#entry(key, value));
+        readUpTo = key.sequence;
+        this.#heaviest = Math.max(this.#heaviest, key.bytes);
+        room.size -= 1;
+        room.bytes -= key.bytes;
+      }
+      if (this.#fitting(room) < 1) return { entries, readUpTo };
     }
-    const readUpTo = found.length < limit ? last : (entries.at(-1)?.key.sequence ?? last);
-    return { entries, readUpTo };
+    return { entries, readUpTo: last };
+  }
+
+  /** Records that there is room for, if they are like the last ones. In as few steps as can be: each is a turn of the event loop. */
+  #fitting({ size, bytes }: Held): number {
+    return Math.min(size, Math.floor(bytes / this.#heaviest));
   }
 
   async #entry(key: RecordKey, value: Uint8Array): Promise<StoredEntry> {
@@ -142,12 +159,9 @@ export class StoreReader {
   }
 
   async #keys(range: DatabaseRange): Promise<string[]> {
-    const keys = this.#section.keys(range);
-    try {
-      return await keys.nextv(range.limit ?? MAX_RECEIVED);
-    } finally {
-      await keys.close();
-    }
+    const found: string[] = [];
+    for await (const block of blocks(this.#section.keys(range))) found.push(...block);
+    return found;
   }
 
   /** A note about the store that cannot be read is as good as none: records speak for themselves. */
@@ -162,7 +176,21 @@ export class StoreReader {
   }
 }
 
-/** QoS 2 messages between PUBREC and PUBCOMP: no more than there are packet ids. */
-const MAX_RECEIVED = 65_535;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
+
+/** What is left to read, `size` at a time at most. */
+async function* blocks<T>(
+  reading: { nextv(size: number): Promise<T[]>; close(): Promise<void> },
+  size = () => KEYS,
+): AsyncGenerator<T[]> {
+  try {
+    for (;;) {
+      const block = await reading.nextv(size());
+      if (block.length === 0) return;
+      yield block;
+    }
+  } finally {
+    await reading.close();
+  }
+}

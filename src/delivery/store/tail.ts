@@ -1,6 +1,7 @@
 /** What is in the store alone: counted, read a page at a time, and known by its topics. */
 import type { PacketCallback } from 'mqtt';
 import type { FailoverError } from '../../errors.js';
+import type { Held } from '../bounds.js';
 import { isIgnored, type Message } from '../message.js';
 import type { Lives } from './lives.js';
 import type { StorePage, StoreReader, StoreState } from './store-reader.js';
@@ -133,9 +134,9 @@ export class Tail {
     return true;
   }
 
-  /** Reads the next page, of `limit` messages at most, which {@link adopt} makes messages of. */
-  fetch(limit: number): Promise<StorePage> {
-    this.#fetching = this.#reader.read(this.#readUpTo + 1, this.#upTo, limit);
+  /** Reads the next page, of what `most` has room for, which {@link adopt} makes messages of. */
+  fetch(most: Held): Promise<StorePage> {
+    this.#fetching = this.#reader.read(this.#readUpTo + 1, this.#upTo, most);
     return this.#fetching;
   }
 
@@ -206,27 +207,27 @@ export class Tail {
   }
 
   /**
-   * Reads the topics of what earlier lives have left, `limit` records at a time and after the pages of {@link fetch}.
+   * Reads the topics of what earlier lives have left, what `most` has room for at a time and after the pages of {@link fetch}.
    *
    * Resolves when they are known; or at a record that cannot be read, to go on when it is called after that was read:
    * until then, nobody knows which order it would break. Rejects with the error of the database, and then reads no more.
    */
-  async scan(limit: number): Promise<void> {
+  async scan(most: Held): Promise<void> {
     this.#isScanning = true;
     try {
       while (!this.knowsTopics && this.hasRead(this.#barrier)) {
         if (this.#fetching) await this.#fetching.catch(() => {});
-        else await this.#scanPage(limit);
+        else await this.#scanPage(most);
       }
     } finally {
       this.#isScanning = false;
     }
   }
 
-  async #scanPage(limit: number): Promise<void> {
+  async #scanPage(most: Held): Promise<void> {
     try {
       const first = Math.max(this.#readUpTo, this.#scannedUpTo) + 1;
-      const page = await this.#reader.read(first, this.#earlierUpTo, limit);
+      const page = await this.#reader.read(first, this.#earlierUpTo, most);
       for (const { key, content } of page.entries) {
         // Read meanwhile.
         if (this.hasRead(key.sequence)) continue;

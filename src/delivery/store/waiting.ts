@@ -24,10 +24,12 @@ export interface Window {
   take(messages: readonly Message[]): void;
 }
 
-/** Messages and bytes that the window has at most, and at which it is filled again. */
-const WINDOW = { messages: 1_000, bytes: 4 * 1024 * 1024 };
-/** Messages that are read at once, and live ones that follow them. */
-const PAGE = WINDOW.messages / 2;
+/** What the window has at most. */
+const WINDOW: Held = { size: 1_000, bytes: 4 * 1024 * 1024 };
+/** What is read at once when there is room for it in the window; and as much of live ones follows. */
+const PAGE: Held = { size: WINDOW.size / 2, bytes: WINDOW.bytes / 2 };
+/** What is read at once for its topics alone, and comes on top of what is in the window. */
+const SCAN: Held = { size: PAGE.size, bytes: 256 * 1024 };
 
 /** Keeps the order of each topic. */
 export class Waiting {
@@ -100,7 +102,7 @@ export class Waiting {
 
   /** Whether a lane in memory may have another message. */
   hasRoomIn({ size, bytes }: Held): boolean {
-    return !this.#spills || (size < WINDOW.messages && bytes < WINDOW.bytes);
+    return !this.#spills || (size < WINDOW.size && bytes < WINDOW.bytes);
   }
 
   /** The store is open. What waits already comes after its messages, `shift` numbers later. */
@@ -134,7 +136,7 @@ export class Waiting {
   #place(message: Message): void {
     const { topic, isLive } = message;
     const mayPass = isLive && this.#hasTail && !this.#tail?.mayHave(topic) && !this.#late.has(topic);
-    if (mayPass && this.#passing.size < PAGE && this.hasRoomIn(this.#passing)) {
+    if (mayPass && this.#passing.size < PAGE.size && this.#passing.bytes < PAGE.bytes) {
       this.#tail?.addPassed(message.sequence);
       this.#passing.append(message);
     } else {
@@ -156,7 +158,7 @@ export class Waiting {
   #learnTopics(): void {
     const tail = this.#tail;
     if (!tail || tail.isScanning || !this.#isUndecided) return;
-    tail.scan(PAGE).then(
+    tail.scan(SCAN).then(
       () => {
         if (tail === this.#tail && tail.knowsTopics) this.#placeLate();
       },
@@ -199,7 +201,7 @@ export class Waiting {
   refill(): void {
     if (this.isEmpty || this.#isLoading) return;
     const { size, bytes, last } = this.#owner.window;
-    if (this.#spills && (size > WINDOW.messages / 2 || bytes > WINDOW.bytes / 2)) return;
+    if (this.#spills && (size > WINDOW.size - PAGE.size || bytes > WINDOW.bytes - PAGE.bytes)) return;
     const tail = this.#tail;
     if (!tail || tail.isEmpty) {
       this.#promote();
@@ -216,7 +218,7 @@ export class Waiting {
 
   async #load(tail: Tail): Promise<void> {
     try {
-      const page = await tail.fetch(this.#spills ? PAGE : Number.MAX_SAFE_INTEGER);
+      const page = await tail.fetch(PAGE);
       if (tail !== this.#tail) return;
       const { messages, errors } = tail.adopt(page);
       for (const error of errors) this.#report({ reason: 'corrupt', error });

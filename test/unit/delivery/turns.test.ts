@@ -648,13 +648,14 @@ class SlowDatabase extends MemoryDatabase {
   override sublevel(name: string[]): DatabaseSection {
     const section = super.sublevel(name);
     const iterator = (range: DatabaseRange) => {
-      const found = section.iterator(range).all();
-      const all = async () => {
-        this.reading += 1;
+      this.reading += 1;
+      const entries = section.iterator(range);
+      const nextv = async (size: number) => {
+        const found = entries.nextv(size);
         await this.#mayAnswer;
         return found;
       };
-      return { all };
+      return { ...entries, nextv };
     };
     return { ...section, iterator };
   }

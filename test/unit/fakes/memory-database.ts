@@ -1,7 +1,6 @@
 /** A database of `abstract-level`'s shape in memory, which can be told to fail. */
 import type {
   Database,
-  DatabaseKeys,
   DatabaseOperation,
   DatabaseRange,
   DatabaseSection,
@@ -47,13 +46,15 @@ export class MemoryDatabase implements Database {
         }
         this.batches.push({ operations, sync });
       },
-      keys: (range) => keysOf(inRange(data, range).map(([key]) => key)),
-      iterator: (range) => ({
-        all: async () => {
+      keys: (range) => blocks(inRange(data, range).map(([key]) => key)),
+      iterator: (range) => {
+        const found = blocks(inRange(data, range));
+        const nextv = async (size: number) => {
           if (this.readError) throw this.readError;
-          return inRange(data, range);
-        },
-      }),
+          return found.nextv(size);
+        };
+        return { ...found, nextv };
+      },
     };
   }
 }
@@ -66,6 +67,9 @@ function inRange(
   return (reverse ? found.reverse() : found).slice(0, limit);
 }
 
-function keysOf(keys: string[]): DatabaseKeys {
-  return { nextv: async (size) => keys.splice(0, size), close: async () => {} };
+/** Keys or entries at once: LevelDB gives no more than some kilobytes, whatever it is asked for. */
+const BLOCK = 400;
+
+function blocks<T>(all: T[]) {
+  return { nextv: async (size: number) => all.splice(0, Math.min(size, BLOCK)), close: async () => {} };
 }

@@ -9,6 +9,7 @@ import { createMessage, type Message, settle as settleMessage } from '../../../.
 import { Outbox } from '../../../../src/delivery/outbox.js';
 import { Backlog, Stores } from '../../../../src/delivery/store/index.js';
 import { FailoverError } from '../../../../src/errors.js';
+import type { DatabaseRange, DatabaseSection } from '../../../../src/platform/database.js';
 import { settle, VirtualClock } from '../../../support/virtual-clock.js';
 import { MemoryDatabase } from '../../fakes/memory-database.js';
 import { Recorder } from '../../fakes/recorder.js';
@@ -30,17 +31,17 @@ function life(database: MemoryDatabase, maxMessages = 100_000) {
     },
   );
   const log: string[] = [];
-  const add = (topic: string): Message => {
+  const add = (topic: string, payload: string | Uint8Array = '', isLive = false): Message => {
     const told = (what: string) => (error?: Error) =>
       void log.push(`${topic} ${what} ${(error as FailoverError | undefined)?.code ?? 'ok'}`);
     const message = createMessage(
       topic,
-      '',
+      payload,
       { qos: 1, cbStorePut: told('stored') },
       told('settled'),
       clock.now(),
     );
-    outbox.add(message);
+    outbox.add(message, isLive);
     return message;
   };
   const work = () => clock.advance(1_000);
@@ -176,6 +177,37 @@ describe('a store', () => {
     await end();
   });
 
+  test('of large messages is read as far as the window has room for them, and for its topics a little at a time', async () => {
+    const large = 64 * 1024;
+    const mebibyte = 1024 * 1024;
+    const database = new CountingDatabase();
+    const first = life(database);
+    for (let i = 0; i < 300; i += 1) first.add(`t${i}`, new Uint8Array(large));
+    await first.work();
+    await first.end();
+    const { add, take, work, outbox, end } = life(database);
+    await work();
+    let taken = 0;
+    let most = 0;
+    for (let rounds = 0; rounds < 1_000 && taken < 150 * large; rounds += 1) {
+      await settle();
+      most = Math.max(most, sum(database.pages) - taken);
+      const message = take();
+      if (!message) continue;
+      taken += large;
+      settleMessage(message);
+    }
+    assert.ok(most > 3 * mebibyte && most < 4 * mebibyte + large, `${most} bytes in memory`);
+    const before = database.pages.length;
+    add('live', '', true);
+    for (let pages = 0; pages < database.pages.length; await work()) pages = database.pages.length;
+    const scanned = database.pages.slice(before);
+    assert.ok(sum(scanned) > 80 * large, 'it was not read for its topics');
+    assert.ok(Math.max(...scanned) <= mebibyte / 4, `${Math.max(...scanned)} bytes for their topics`);
+    assert.equal(outbox.size, 151);
+    await end();
+  });
+
   test('with more than there is room for refuses the newest, and nothing of what it holds', async () => {
     const database = new MemoryDatabase();
     const first = life(database);
@@ -229,3 +261,26 @@ describe('a store', () => {
     assert.ok(count > 5_000);
   });
 });
+
+/** Knows the bytes of the payloads that were read, by page. */
+class CountingDatabase extends MemoryDatabase {
+  readonly pages: number[] = [];
+
+  override sublevel(name: string[]): DatabaseSection {
+    const section = super.sublevel(name);
+    const iterator = (range: DatabaseRange) => {
+      const entries = section.iterator(range);
+      const page = this.pages.push(0) - 1;
+      const nextv = async (size: number) => {
+        const found = await entries.nextv(size);
+        // Without what a record needs beside its payload.
+        for (const [, value] of found) this.pages[page] = (this.pages[page] ?? 0) + (value.length & ~0xff);
+        return found;
+      };
+      return { ...entries, nextv };
+    };
+    return { ...section, iterator };
+  }
+}
+
+const sum = (numbers: readonly number[]) => numbers.reduce((all, each) => all + each, 0);

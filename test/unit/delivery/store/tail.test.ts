@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import type { Held } from '../../../../src/delivery/bounds.js';
 import { createMessage, ignore } from '../../../../src/delivery/message.js';
 import { Lives } from '../../../../src/delivery/store/lives.js';
 import type { StoredEntry, StorePage, StoreReader } from '../../../../src/delivery/store/store-reader.js';
@@ -15,7 +16,7 @@ import { settle, VirtualClock } from '../../../support/virtual-clock.js';
 
 const TOPICS = [...'abcdefgh'];
 const UNREADABLE = new FailoverError('ERR_STORE', 'no key yet');
-const PAGE = 3;
+const PAGE = { size: 3, bytes: 1_000 };
 
 interface StoredRecord {
   readonly topic: string;
@@ -36,9 +37,9 @@ function open(records: StoredRecord[]) {
     const { topic } = record;
     return { key, received: false, content: { topic, payload: new Uint8Array(), options: { qos: 1 }, time } };
   };
-  const read = (first: number, last: number, limit: number) =>
+  const read = (first: number, last: number, { size }: Held) =>
     new Promise<StorePage>((resolve) => {
-      const readUpTo = Math.min(last, first + limit - 1);
+      const readUpTo = Math.min(last, first + size - 1);
       const numbers = Array.from({ length: readUpTo - first + 1 }, (_, i) => first + i);
       reads.push(() => resolve({ entries: numbers.map(entry), readUpTo }));
     });
@@ -103,17 +104,20 @@ describe('a tail that is drained, scanned and added to', () => {
     );
   });
 
-  test('knows its topics when the scan is through, with one page under way at a time', async () => {
-    const { tail, reads, scan, waiting } = open(
-      ['a', 'a', 'b', 'b'].map((topic) => ({ topic, failures: 0 })),
-    );
-    assert.deepEqual([tail.knowsTopics, tail.mayHave('c')], [false, true]);
+  test('is scanned a page at a time, after the page that is being fetched, and then knows its topics', async () => {
+    const { tail, reads, fetch, scan } = open([...'aabbccd'].map((topic) => ({ topic, failures: 0 })));
+    const known = () => TOPICS.filter((topic) => tail.mayHave(topic));
+    void fetch();
     scan();
-    for (; reads.length > 0; await settle()) {
-      assert.equal(reads.length, 1);
+    await settle();
+    const underWay: number[] = [];
+    for (let rounds = 0; rounds < 10 && !tail.knowsTopics; rounds += 1) {
+      assert.deepEqual(known(), TOPICS, 'nobody knows yet what is not there');
+      underWay.push(reads.length);
       reads.shift()?.();
+      await settle();
     }
-    assert.deepEqual([tail.knowsTopics, tail.mayHave('c')], [true, false]);
-    assert.deepEqual(waiting(), new Set(['a', 'b']));
+    assert.deepEqual(underWay, [1, 1, 1]);
+    assert.deepEqual(known(), ['b', 'c', 'd']);
   });
 });
