@@ -1,10 +1,15 @@
 /** The process of one client with an outbox, which measures how fast it takes, stores and sends messages. */
+import { setTimeout } from 'node:timers/promises';
 import type { FailoverClient } from '../../../src/client.js';
 import { serve } from '../../support/child.js';
 import { connect } from '../../support/library.js';
 
 const TOPIC = 'site/7/line/2/meter/42/power';
 const PAYLOAD = 'x'.repeat(100);
+/** Of which nothing waits. */
+const LIVE_TOPIC = 'site/7/line/2/alarm';
+/** Milliseconds between an acknowledged live publish and the next. */
+const LIVE_PAUSE_MS = 100;
 /** Publishes in one turn of the event loop, and those that may wait for their commit. */
 const BURST = 1_000;
 const UNCOMMITTED = 20_000;
@@ -106,6 +111,24 @@ const methods = {
     const rate = (run.messages * 1_000) / (performance.now() - connectedAt);
     await client.endAsync();
     return { firstMs, rate };
+  },
+
+  /**
+   * Milliseconds from `publish` to PUBACK of each live publish of a topic of its own, one after another, while what
+   * the store holds is being drained. The first one makes the client read the store for its topics.
+   */
+  async overtake(run: OutboxRun): Promise<number[]> {
+    const client = open(run);
+    await connected(client);
+    const took: number[] = [];
+    do {
+      const startedAt = performance.now();
+      await client.publishAsync(LIVE_TOPIC, PAYLOAD, { qos: 1 });
+      took.push(performance.now() - startedAt);
+      await setTimeout(LIVE_PAUSE_MS);
+    } while (client.status().outbox.messages > 0);
+    await client.endAsync();
+    return took;
   },
 };
 
