@@ -58,8 +58,6 @@ export interface ClusterTraits {
    * than {@link ClusterUnderTest.recoverMs}.
    */
   readonly returnsMs?: Because<number>;
-  /** What becomes of messages that nodes acknowledge while they find each other again; kept where left out. */
-  readonly acknowledgedOnReturn?: Because<'may be lost'>;
 }
 
 export interface ClusterUnderTest {
@@ -575,8 +573,7 @@ export function clusterContract({
         const startedAt = performance.now();
         await heal();
         t.diagnostic(`all serve ${((performance.now() - startedAt) / 1_000).toFixed(1)} s after their start`);
-        const mayBeLost = (by: string | null) =>
-          traits.acknowledgedOnReturn !== undefined || (value(traits.acknowledged) !== 'kept' && by !== 'n1');
+        const mayBeLost = (by: string | null) => value(traits.acknowledged) !== 'kept' && by !== 'n1';
         await happyEnd(story, t, mayBeLost, traits.returnsMs?.is);
       } finally {
         await heal();

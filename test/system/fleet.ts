@@ -232,7 +232,10 @@ export class Audit implements AsyncDisposable {
   }
 
   async #watch(url: string, options: IClientOptions): Promise<void> {
-    const client = await mqtt.connectAsync(url, { reconnectPeriod: 100, ...options });
+    // MQTT.js gives up for ever on a refusal, and a node that starts may refuse for a moment: a subscriber that is gone takes
+    // everything for lost.
+    const again: IClientOptions = { reconnectPeriod: 100, reconnectOnConnackError: true };
+    const client = await mqtt.connectAsync(url, { ...again, ...options });
     const readings = new Map<string, number[]>();
     this.#watchers.push({ client, readings });
     client.on('error', () => {});
