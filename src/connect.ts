@@ -3,7 +3,7 @@ import mqtt from 'mqtt';
 import type { BrokerSpec, BrokersInput } from './brokers/input.js';
 import { parseBrokers } from './brokers/parse.js';
 import { chunk } from './chunk.js';
-import { FailoverClient } from './client.js';
+import { FailoverClient } from './client/client.js';
 import { loadStore } from './di/chunks.js';
 import { type Composition, composeClient } from './di/container.js';
 import type { ProcessParts, Tools } from './di/parts.js';

@@ -1,5 +1,5 @@
 /** The events a client emits on top of MQTT.js's own. Every payload is one plain object without secrets. */
-import type { IPublishPacket } from 'mqtt';
+import type { IPublishPacket, MqttClientEventCallbacks } from 'mqtt';
 import type { StorageFailure } from './delivery/store/failure.js';
 import type { FailoverError } from './errors.js';
 import type { Warning } from './warnings.js';
@@ -235,6 +235,14 @@ export interface FailoverEvents {
     readonly error: FailoverError;
   };
 }
+
+/** Events of a client: MQTT.js's and ours. */
+export type FailoverEventCallbacks = Omit<MqttClientEventCallbacks, 'message'> & {
+  /** A message has arrived; with `packet.afterFailover` it may be known already. */
+  message: (topic: string, payload: Buffer, packet: ReceivedPublish) => void;
+} & {
+  [E in keyof FailoverEvents]: (payload: FailoverEvents[E]) => void;
+};
 
 /** Where the parts of a client report what happened. */
 export interface EventSink {

@@ -16,13 +16,8 @@ export type {
   SrvBrokers,
   StaticBrokers,
 } from './brokers/parsed.js';
-export {
-  type Drained,
-  FailoverClient,
-  type FailoverEventCallbacks,
-  type Flushed,
-  type WaitOptions,
-} from './client.js';
+export { FailoverClient } from './client/client.js';
+export type { Drained, Flushed, WaitOptions } from './client/drain.js';
 export type { Connect, ConnectAsync } from './connect.js';
 export type { OverflowPolicy } from './delivery/bounds.js';
 export type { Publication, Published, PublishFromOptions } from './delivery/publish-from.js';
@@ -50,6 +45,7 @@ export type {
   ClientState,
   DropReason,
   EndpointState,
+  FailoverEventCallbacks,
   FailoverEvents,
   PlannedMove,
   ReceivedPublish,

@@ -1,6 +1,6 @@
 /** `pub`: messages through the outbox, from an argument or from stdin. */
 import mqtt from 'mqtt';
-import type { FailoverClient } from '../client.js';
+import type { FailoverClient } from '../client/client.js';
 import type { Arguments } from './arguments.js';
 import { linesOf } from './lines.js';
 import { openSession, qosOf } from './session.js';

@@ -1,6 +1,6 @@
 /** What `pub` and `sub` share: a client, and what is told of its connection. */
 
-import type { FailoverClient } from '../client.js';
+import type { FailoverClient } from '../client/client.js';
 import { messageOf } from '../errors.js';
 import { connect } from '../index.js';
 import type { FailoverOptions } from '../options.js';

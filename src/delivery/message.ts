@@ -1,5 +1,6 @@
 /** One publish on its way: from the call to the settlement of its callback. */
 import type { IClientPublishOptions, Packet, PacketCallback } from 'mqtt';
+import { callOut } from '../call-out.js';
 import { FailoverError } from '../errors.js';
 
 /** A publish that was accepted and is not settled yet. Linked into at most one lane of the outbox. */
@@ -72,16 +73,6 @@ export function isIgnored({ settle }: Message): boolean {
 
 /** The callback of a publish without one. */
 export function ignore(): void {}
-
-function callOut(call: () => void): void {
-  try {
-    call();
-  } catch (thrown) {
-    queueMicrotask(() => {
-      throw thrown;
-    });
-  }
-}
 
 /** Length of `text` in UTF-8, without encoding it. */
 export function utf8Length(text: string): number {

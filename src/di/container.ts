@@ -1,9 +1,9 @@
 /** Composition root: one container for each client, which the other files of this folder fill, a layer each. */
 import type { ParsedBrokers } from '../brokers/parsed.js';
+import { Engine } from '../client/engine.js';
 import { InFlight } from '../delivery/in-flight.js';
 import { PacketIds } from '../delivery/packet-ids.js';
 import { checkSources } from '../discovery/check-sources.js';
-import { Engine } from '../engine.js';
 import type { EventSink } from '../events.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';
 import type { ResolvedOptions } from '../options.js';

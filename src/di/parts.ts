@@ -1,4 +1,6 @@
 /** What the wiring files share: how parts are registered and resolved, and the names of those that cannot be replaced. */
+
+import type { Engine, EngineDeps } from '../client/engine.js';
 import type { LateMoves } from '../connection/late-moves.js';
 import type { Lifecycle } from '../connection/lifecycle.js';
 import type { LoadMove } from '../connection/parts.js';
@@ -12,7 +14,6 @@ import type { Admit } from '../dial/addresses.js';
 import type { Credentials } from '../dial/credentials.js';
 import type { DialBudget } from '../dial/dial-budget.js';
 import type { DialPermit, EndpointList } from '../discovery/endpoint-list.js';
-import type { Engine, EngineDeps } from '../engine.js';
 import type { EventSink } from '../events.js';
 import type { SharedHealth } from '../health/shared-health.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';

@@ -1,7 +1,7 @@
 /**
  * What the rest of the library may do to the one MQTT.js client underneath: its own methods, not our overrides.
  *
- * `client.ts` binds it; everything else gets this interface, so that tests can stand in for MQTT.js.
+ * `bind-core.ts` makes it; everything else gets this interface, so that tests can stand in for MQTT.js.
  */
 import type {
   ClientSubscribeCallback,

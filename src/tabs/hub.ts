@@ -1,6 +1,6 @@
 /** The leader's part: the one real client, used by all tabs. */
 import type { IConnackPacket, IPublishPacket, ISubscriptionGrant } from 'mqtt';
-import type { FailoverClient } from '../client.js';
+import type { FailoverClient } from '../client/client.js';
 import type { FailoverEvents } from '../events.js';
 import type { HeldLock, Locks } from '../platform/page.js';
 import type { Clock, Timer } from '../platform/ports.js';

@@ -9,6 +9,7 @@ import type {
   ISubscriptionMap,
   PacketCallback,
 } from 'mqtt';
+import { callOut } from '../call-out.js';
 import { utf8Length } from '../delivery/message.js';
 import { takes } from '../delivery/topic-filter.js';
 import { FailoverError } from '../errors.js';
@@ -243,14 +244,7 @@ export class Relay {
     this.#pending.delete(n);
     this.#bytes -= pending.bytes;
     if (pending.request.kind === 'publish') this.#messages -= 1;
-    try {
-      pending.settle(error, value);
-    } catch (thrown) {
-      // As uncaught as in MQTT.js, and no reason to leave the others unsettled.
-      queueMicrotask(() => {
-        throw thrown;
-      });
-    }
+    callOut(() => pending.settle(error, value));
     const ready = this.#waiting.filter(({ count }) => this.#messages <= count);
     if (ready.length === 0) return;
     this.#waiting = this.#waiting.filter((each) => !ready.includes(each));

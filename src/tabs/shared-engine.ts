@@ -1,6 +1,6 @@
 /** The engine of a client with `tabs: 'shared'`: small, as the rest of it is loaded when it is used. */
-import type { ClientSubscribeCallback, Packet, PacketCallback } from 'mqtt';
-import type { ClientEngine } from '../engine.js';
+import type { ClientSubscribeCallback, PacketCallback } from 'mqtt';
+import type { ClientEngine } from '../client/engine.js';
 import { FailoverError } from '../errors.js';
 import { atMost } from '../platform/at-most.js';
 import { SessionStream } from '../session/session-stream.js';
@@ -193,18 +193,8 @@ export class SharedEngine implements ClientEngine {
     if (this.#ending) this.#ending.resume = false;
   }
 
-  /** The leader's client keeps what is discovery's. */
-  keeps(): boolean {
-    return false;
-  }
-
-  packetReceived(_packet: Packet): void {}
-
-  packetSent(_packet: Packet): void {}
-
-  connectEmitted(): void {}
-
-  absorbs(): boolean {
+  /** MQTT.js has no connection here to tell of; the leader's client keeps what is discovery's. */
+  hears(): boolean {
     return false;
   }
 

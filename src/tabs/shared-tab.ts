@@ -1,5 +1,5 @@
 /** One tab of `tabs: 'shared'`. Loaded only where it is used. */
-import type { FailoverClient } from '../client.js';
+import type { FailoverClient } from '../client/client.js';
 import { FailoverError } from '../errors.js';
 import type { HeldLock, Locks, Page } from '../platform/page.js';
 import type { Clock, Network, Random } from '../platform/ports.js';

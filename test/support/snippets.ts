@@ -9,7 +9,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { FailoverClient } from '../../src/client.js';
+import type { FailoverClient } from '../../src/client/client.js';
 import { type Connect, type ConnectAsync, createConnector } from '../../src/connect.js';
 import { nodeTools } from '../../src/di/tools-node.js';
 import { createEndpoint } from '../../src/endpoint.js';

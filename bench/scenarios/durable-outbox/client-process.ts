@@ -1,6 +1,6 @@
 /** The process of one client with an outbox, which measures how fast it takes, stores and sends messages. */
 import { setTimeout } from 'node:timers/promises';
-import type { FailoverClient } from '../../../src/client.js';
+import type { FailoverClient } from '../../../src/client/client.js';
 import { serve } from '../../support/child.js';
 import { connect } from '../../support/library.js';
 

@@ -15,7 +15,7 @@ import { readArguments } from '../../../src/cli/arguments.js';
 import { COMMANDS } from '../../../src/cli/commands.js';
 import { readList } from '../../../src/cli/list.js';
 import { UsageError } from '../../../src/cli/usage.js';
-import type { FailoverClient } from '../../../src/client.js';
+import type { FailoverClient } from '../../../src/client/client.js';
 import { parseServerReference, Redirects } from '../../../src/connection/redirect.js';
 import { createMessage, publishProblem, settle as settleMessage } from '../../../src/delivery/message.js';
 import { Outbox } from '../../../src/delivery/outbox.js';

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { EventEmitter, getEventListeners } from 'node:events';
 import { test } from 'node:test';
-import type { FailoverClient } from '../../../src/client.js';
+import type { FailoverClient } from '../../../src/client/client.js';
 import type { FailoverError } from '../../../src/errors.js';
 import type { MqttCore } from '../../../src/mqtt/mqtt-core.js';
 import { SharedEngine } from '../../../src/tabs/shared-engine.js';

@@ -10,7 +10,7 @@ import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import { describe, test } from 'node:test';
 import type { IClientPublishOptions, ISubscriptionMap } from 'mqtt';
-import type { FailoverClient } from '../../../src/client.js';
+import type { FailoverClient } from '../../../src/client/client.js';
 import { FailoverError } from '../../../src/errors.js';
 import type { MqttCore } from '../../../src/mqtt/mqtt-core.js';
 import type { Network, Transport } from '../../../src/platform/ports.js';

@@ -11,23 +11,23 @@ import type {
   Packet,
   PacketCallback,
 } from 'mqtt';
-import type { LateMoves } from './connection/late-moves.js';
-import type { Lifecycle } from './connection/lifecycle.js';
-import type { Supervisor } from './connection/supervisor.js';
-import type { Delivery } from './delivery/delivery.js';
-import type { EndpointList } from './discovery/endpoint-list.js';
-import type { TopologyTopic } from './discovery/topology-topic.js';
-import type { Endpoint } from './endpoint.js';
-import type { EventSink } from './events.js';
-import type { HealthBook } from './health/health-book.js';
-import type { MqttCore } from './mqtt/mqtt-core.js';
-import { atMost } from './platform/at-most.js';
-import type { Clock } from './platform/ports.js';
-import type { Session } from './session/session.js';
-import type { SessionStream } from './session/session-stream.js';
-import type { ClientStatus, EndpointStatus, Explanation } from './status.js';
-import type { TabIdentity } from './tabs/tab-identity.js';
-import { type Warning, warningsFor } from './warnings.js';
+import type { LateMoves } from '../connection/late-moves.js';
+import type { Lifecycle } from '../connection/lifecycle.js';
+import type { Supervisor } from '../connection/supervisor.js';
+import type { Delivery } from '../delivery/delivery.js';
+import type { EndpointList } from '../discovery/endpoint-list.js';
+import type { TopologyTopic } from '../discovery/topology-topic.js';
+import type { EventSink } from '../events.js';
+import type { HealthBook } from '../health/health-book.js';
+import type { MqttCore } from '../mqtt/mqtt-core.js';
+import { atMost } from '../platform/at-most.js';
+import type { Clock } from '../platform/ports.js';
+import type { Session } from '../session/session.js';
+import type { SessionStream } from '../session/session-stream.js';
+import type { ClientStatus, Explanation } from '../status.js';
+import type { TabIdentity } from '../tabs/tab-identity.js';
+import { type Warning, warningsFor } from '../warnings.js';
+import { snapshotOf } from './snapshot.js';
 
 export interface EngineDeps {
   readonly core: MqttCore;
@@ -78,19 +78,32 @@ export class Engine {
 
   /** Connects, or cuts a wait short; when the client is just ending, after that. */
   connect(reason: string): void {
+    this.#begin(() => {
+      this.#warnOnce();
+      this.#deps.supervisor.retryNow(reason);
+    });
+  }
+
+  /** Leaves the current connection, if any, and connects again; when the client is just ending, after that. */
+  reconnect(reason: string): void {
+    this.#begin(() => this.#deps.supervisor.restart(reason));
+  }
+
+  /** Calls `then` when the client has ended, if it is ending, and has an id of its own; unless it is ended before. */
+  #begin(then: () => void): void {
+    const again = () => this.#begin(then);
     if (this.#ending) {
-      this.#ending.resume = () => this.connect(reason);
+      this.#ending.resume = again;
       return;
     }
     if (!this.#identified) {
-      this.#identify(() => this.connect(reason));
+      this.#identify(again);
       return;
     }
-    this.#warnOnce();
     this.#deps.lifecycle?.start();
     this.#deps.core.revive();
     this.#deps.delivery.publisher.open();
-    this.#deps.supervisor.retryNow(reason);
+    then();
   }
 
   #warnOnce(): void {
@@ -116,22 +129,6 @@ export class Engine {
       this.#identified = true;
       then();
     });
-  }
-
-  /** Leaves the current connection, if any, and connects again; when the client is just ending, after that. */
-  reconnect(reason: string): void {
-    if (this.#ending) {
-      this.#ending.resume = () => this.reconnect(reason);
-      return;
-    }
-    if (!this.#identified) {
-      this.#identify(() => this.reconnect(reason));
-      return;
-    }
-    this.#deps.lifecycle?.start();
-    this.#deps.core.revive();
-    this.#deps.delivery.publisher.open();
-    this.#deps.supervisor.restart(reason);
   }
 
   /** Moves to an endpoint by its id. */
@@ -253,52 +250,41 @@ export class Engine {
     if (this.#ending) this.#ending.resume = undefined;
   }
 
-  packetReceived(packet: Packet): void {
-    this.#deps.session.packetReceived(packet);
-    this.#deps.delivery.packetReceived(packet);
-  }
-
-  /** Whether a message that came in is for us alone, and not for the application. */
-  keeps(topic: string, payload: Uint8Array): boolean {
-    return this.#deps.topologyTopic?.received(topic, payload) ?? false;
-  }
-
-  packetSent(packet: Packet): void {
-    this.#deps.session.packetSent(packet);
-  }
-
-  connectEmitted(packet: IConnackPacket): void {
-    this.#deps.session.connectEmitted(packet);
-  }
-
-  absorbs(error: Error): boolean {
-    return this.#deps.session.absorbs(error);
+  /**
+   * Hears of an event of MQTT.js before the application does, and before MQTT.js acts on it.
+   *
+   * @returns whether it is for us alone: an `error` that is only the end of one link, or a message of the topology topic.
+   */
+  hears(event: string, args: readonly unknown[]): boolean {
+    const { session, delivery, topologyTopic } = this.#deps;
+    const [first, second] = args;
+    switch (event) {
+      case 'packetsend':
+        session.packetSent(first as Packet);
+        return false;
+      case 'packetreceive':
+        session.packetReceived(first as Packet);
+        delivery.packetReceived(first as Packet);
+        return false;
+      case 'connect':
+        session.connectEmitted(first as IConnackPacket);
+        return false;
+      case 'error':
+        return session.absorbs(first as Error);
+      case 'message':
+        return topologyTopic?.received(first as string, second as Uint8Array) ?? false;
+      default:
+        return false;
+    }
   }
 
   status(): ClientStatus {
-    const { core, supervisor, watcher, delivery } = this.#deps;
-    const { candidates } = supervisor;
-    const ranking = candidates.ranking();
-    return {
-      state: supervisor.state,
-      clientId: core.options.clientId ?? '',
-      current: supervisor.current?.id ?? null,
-      home: candidates.home()?.id ?? null,
-      endpoints: ranking.map((endpoint, rank) => this.#endpointStatus(endpoint, rank)),
-      outbox: delivery.publisher.unsettled.status(),
-      discovery: watcher.status(),
-      counters: supervisor.counters,
-    };
+    return snapshotOf(this.#deps);
   }
 
   /** How `clientId` would be placed now, and why. */
   explain(clientId: string | undefined): Explanation[] {
     return this.#deps.supervisor.candidates.explain(clientId);
-  }
-
-  #endpointStatus(endpoint: Endpoint, rank: number): EndpointStatus {
-    const { id, url, priority, weight, zone = null } = endpoint;
-    return { id, url, rank, priority, weight, zone, ...this.#deps.supervisor.candidates.view(endpoint) };
   }
 }
 
