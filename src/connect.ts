@@ -13,14 +13,11 @@ import { toScheme } from './endpoint.js';
 import { optionError } from './errors.js';
 import { SharedHealth } from './health/shared-health.js';
 import { streamBuilderOf } from './mqtt/mqttjs-internals.js';
-import {
-  checkClientId,
-  type FailoverOptions,
-  GROUP_NAMES,
-  type PlatformDefaults,
-  type ResolvedOptions,
-  resolveOptions,
-} from './options.js';
+import { GROUP_NAMES } from './options/groups.js';
+import { checkClientId } from './options/mqtt-options.js';
+import type { FailoverOptions } from './options/options.js';
+import { resolveOptions } from './options/resolve.js';
+import type { PlatformDefaults, ResolvedOptions } from './options/resolved.js';
 import type { Locks, Page } from './platform/page.js';
 import type { Network, Platform } from './platform/ports.js';
 import { SharedEngine } from './tabs/shared-engine.js';

@@ -70,7 +70,7 @@ export type {
   HealthOptions,
   LivenessOptions,
   OutboxOptions,
-} from './options.js';
+} from './options/options.js';
 export type {
   Database,
   DatabaseDeletion,

@@ -18,7 +18,7 @@ export interface OptionRow {
   readonly fields: readonly OptionRow[];
 }
 
-const FILES = ['src/options.ts', 'src/discovery/registry/create-registry-resolver.ts'];
+const FILES = ['src/options/options.ts', 'src/discovery/registry/create-registry-resolver.ts'];
 const ROOT = new URL('../../', import.meta.url);
 
 const oneLine = (text: string) => text.replace(/\s+/g, ' ').trim();

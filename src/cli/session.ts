@@ -3,7 +3,7 @@
 import type { FailoverClient } from '../client/client.js';
 import { messageOf } from '../errors.js';
 import { connect } from '../index.js';
-import type { FailoverOptions } from '../options.js';
+import type { FailoverOptions } from '../options/options.js';
 import { toIso } from '../platform/calendar.js';
 import type { Arguments } from './arguments.js';
 import { discoveryOptions, sessionOptions } from './discovery.js';

@@ -5,7 +5,7 @@ import { Supervisor } from '../connection/supervisor.js';
 import { isMixedContent } from '../dial/mixed-content.js';
 import type { DialPermit } from '../discovery/endpoint-list.js';
 import type { Endpoint } from '../endpoint.js';
-import type { ResolvedOptions } from '../options.js';
+import type { ResolvedOptions } from '../options/resolved.js';
 import type { Page } from '../platform/page.js';
 import type { Network, Platform } from '../platform/ports.js';
 import { loadMoves } from './chunks.js';

@@ -6,7 +6,7 @@ import { PacketIds } from '../delivery/packet-ids.js';
 import { checkSources } from '../discovery/check-sources.js';
 import type { EventSink } from '../events.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';
-import type { ResolvedOptions } from '../options.js';
+import type { ResolvedOptions } from '../options/resolved.js';
 import type { Diagnostics } from '../platform/ports.js';
 import { keepAliveIn } from '../session/page-keepalive.js';
 import type { TabIdentity } from '../tabs/tab-identity.js';

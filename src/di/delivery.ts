@@ -7,7 +7,7 @@ import { Outbox } from '../delivery/outbox.js';
 import { Publisher } from '../delivery/publisher.js';
 import { Retries } from '../delivery/retries.js';
 import { Subscriptions } from '../delivery/subscriptions.js';
-import type { ResolvedOptions } from '../options.js';
+import type { ResolvedOptions } from '../options/resolved.js';
 import { own, type PartContainer, type ProcessParts } from './parts.js';
 import { tokens } from './tokens.js';
 

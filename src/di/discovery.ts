@@ -4,7 +4,7 @@ import { FixedList } from '../discovery/fixed-list.js';
 import { LateList } from '../discovery/late-list.js';
 import { lazy } from '../discovery/lazy.js';
 import type { EndpointSet, Resolver } from '../discovery/resolver.js';
-import type { ResolvedOptions } from '../options.js';
+import type { ResolvedOptions } from '../options/resolved.js';
 import type { Platform } from '../platform/ports.js';
 import { loadDiscovery } from './chunks.js';
 import { own, type PartContainer } from './parts.js';

@@ -3,7 +3,7 @@ import { Credentials } from '../dial/credentials.js';
 import { RacingDialer } from '../dial/racing-dialer.js';
 import { HealthBook } from '../health/health-book.js';
 import { hasOwnWay } from '../health/node-facts.js';
-import type { ResolvedOptions } from '../options.js';
+import type { ResolvedOptions } from '../options/resolved.js';
 import { selectorFor } from '../selection/selector.js';
 import { ConnectOptions } from '../session/connect-options.js';
 import { Session } from '../session/session.js';

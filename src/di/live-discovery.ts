@@ -11,7 +11,7 @@ import { sourceKey } from '../discovery/source-key.js';
 import { TopicOverlay } from '../discovery/topic.js';
 import { TopologyTopic } from '../discovery/topology-topic.js';
 import { Watcher } from '../discovery/watcher.js';
-import type { ResolvedOptions } from '../options.js';
+import type { ResolvedOptions } from '../options/resolved.js';
 import type { Clock, Platform, Random } from '../platform/ports.js';
 import { own, type PartContainer } from './parts.js';
 import { tokens } from './tokens.js';

@@ -6,7 +6,7 @@ import { Renewal } from '../connection/renewal.js';
 import { makeDeparture, makeFailback, type RoamingDeps } from '../connection/roaming.js';
 import type { DialBudget } from '../dial/dial-budget.js';
 import { RacingDialer } from '../dial/racing-dialer.js';
-import type { ResolvedOptions } from '../options.js';
+import type { ResolvedOptions } from '../options/resolved.js';
 import { admitBy, type MovingParts } from './parts.js';
 
 export { move } from '../connection/move.js';

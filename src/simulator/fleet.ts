@@ -1,6 +1,6 @@
 /** What a fleet is to the simulation: clients that begin, and what they would like. */
 import type { EndpointSet } from '../discovery/resolver.js';
-import type { ResolvedOptions } from '../options.js';
+import type { ResolvedOptions } from '../options/resolved.js';
 import type { Clock, Random } from '../platform/ports.js';
 import type { Broker, Wires } from './broker.js';
 import type { Preference, Recorder } from './recorder.js';

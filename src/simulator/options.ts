@@ -1,6 +1,8 @@
 /** The options of a simulation: their defaults, and the only place that checks them. */
 import { FailoverError, optionError } from '../errors.js';
-import { type FailoverGroups, type ResolvedOptions, resolveOptions } from '../options.js';
+import type { FailoverGroups } from '../options/options.js';
+import { resolveOptions } from '../options/resolve.js';
+import type { ResolvedOptions } from '../options/resolved.js';
 import type { BrokerModel } from './broker.js';
 import { SCENARIO_NAMES, SCENARIOS, type ScenarioName } from './scenarios.js';
 

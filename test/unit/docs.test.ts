@@ -10,7 +10,8 @@ import { benchmarkPage, withComparison } from '../../scripts/docs/comparison-pag
 import { literalDefault, type OptionRow, optionRows } from '../../scripts/docs/option-rows.js';
 import { optionsPage, withOptionsTable } from '../../scripts/docs/options-pages.js';
 import { outcomesPage } from '../../scripts/docs/outcomes-page.js';
-import { GROUP_NAMES, resolveOptions } from '../../src/options.js';
+import { GROUP_NAMES } from '../../src/options/groups.js';
+import { resolveOptions } from '../../src/options/resolve.js';
 
 const page = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 const NODE = { maxMessages: 10_000, maxBytes: 16 * 1024 * 1024 };

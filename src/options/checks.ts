@@ -1,5 +1,5 @@
 /** What the value of an option must be, in words and as a test. */
-import { FailoverError, optionError } from './errors.js';
+import { FailoverError, optionError } from '../errors.js';
 
 /**
  * Refuses a value.

@@ -1,8 +1,11 @@
 /** Options: the defaults are those of the contract, and a mistake is named before any I/O. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { isFailoverError } from '../../src/errors.js';
-import { checkClientId, type FailoverOptions, GROUP_NAMES, resolveOptions } from '../../src/options.js';
+import { isFailoverError } from '../../../src/errors.js';
+import { GROUP_NAMES } from '../../../src/options/groups.js';
+import { checkClientId } from '../../../src/options/mqtt-options.js';
+import type { FailoverOptions } from '../../../src/options/options.js';
+import { resolveOptions } from '../../../src/options/resolve.js';
 
 const defaults = { maxMessages: 10_000, maxBytes: 16 * 1024 * 1024 };
 const resolve = (options: object = {}) => resolveOptions(options as FailoverOptions, defaults);
