@@ -19,6 +19,8 @@ const COMMAND = '/usr/lib/rabbitmq/bin/rabbitmq-server';
 const AUTHORIZATION = `Basic ${Buffer.from('guest:guest').toString('base64')}`;
 /** Nodes that start together may wait for each other, half a minute at a time (mnesia_table_loading_retry_timeout). */
 const START_MS = 300_000;
+/** A busy machine takes half a minute. */
+const JOIN_MS = 120_000;
 /** How often one may fail to boot. */
 const FAILED_BOOTS = 3;
 
@@ -56,14 +58,19 @@ export function rabbitmqCluster(size: number): Promise<BrokerCluster> {
     // The first one makes the cluster that the others join; all at once they would wait for each other. The Raft cluster of
     // client ids takes one newcomer at a time: whoever is turned away refuses every CONNECT from then on.
     for (const node of nodes) await node.start();
-    await until(async () => (await Promise.all(nodes.map((node) => node.sees()))).every((n) => n === size), {
-      what: 'a RabbitMQ cluster that is complete',
-      timeoutMs: 30_000,
+    let seen: readonly number[] = [];
+    const areComplete = async () => {
+      seen = await Promise.all(nodes.map((node) => node.sees()));
+      return seen.every((count) => count === size);
+    };
+    await until(areComplete, {
+      what: () => `a RabbitMQ cluster that is complete: its nodes know of ${seen} running ones`,
+      timeoutMs: JOIN_MS,
     });
     // Until the Raft cluster of client ids has a leader every CONNECT is refused with 3.
     await until(async () => (await Promise.all(nodes.map(({ url }) => admits(url)))).every(Boolean), {
       what: 'every RabbitMQ node to admit clients',
-      timeoutMs: 30_000,
+      timeoutMs: JOIN_MS,
     });
     return nodes;
   });
