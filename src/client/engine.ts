@@ -27,6 +27,7 @@ import type { SessionStream } from '../session/session-stream.js';
 import type { ClientStatus, Explanation } from '../status.js';
 import type { TabIdentity } from '../tabs/tab-identity.js';
 import { type Warning, warningsFor } from '../warnings.js';
+import { OwnId } from './own-id.js';
 import { snapshotOf } from './snapshot.js';
 
 export interface EngineDeps {
@@ -55,13 +56,13 @@ const END_GRACE_MS = 5_000;
 export class Engine {
   readonly #deps: EngineDeps;
   #warned = false;
-  /** Whether the client id is known to be ours alone. */
-  #identified = false;
+  readonly #id: OwnId;
   /** While the client ends: who waits for it, and what the application wants after it. */
   #ending: { readonly callbacks: ((error?: Error) => void)[]; resume: (() => void) | undefined } | undefined;
 
   constructor(deps: EngineDeps) {
     this.#deps = deps;
+    this.#id = new OwnId(deps.core, deps.identity);
     if (deps.topologyTopic) deps.supervisor.observe(deps.topologyTopic);
     deps.supervisor.observe(deps.moves);
   }
@@ -96,8 +97,8 @@ export class Engine {
       this.#ending.resume = again;
       return;
     }
-    if (!this.#identified) {
-      this.#identify(again);
+    if (!this.#id.isOurs) {
+      this.#id.claim(again);
       return;
     }
     this.#deps.lifecycle?.start();
@@ -112,23 +113,6 @@ export class Engine {
     this.#warned = true;
     for (const warning of [...warnings, ...warningsFor(core.options), ...(identity?.warnings ?? [])])
       events.emit('warning', warning);
-  }
-
-  /** Calls `then` when our id is no other tab's, unless the client is ended before. */
-  #identify(then: () => void): void {
-    const { core, identity } = this.#deps;
-    if (!identity) {
-      this.#identified = true;
-      then();
-      return;
-    }
-    core.revive();
-    void identity.claim().then((id) => {
-      if (id === undefined) return;
-      core.options.clientId = id;
-      this.#identified = true;
-      then();
-    });
   }
 
   /** Moves to an endpoint by its id. */
@@ -216,7 +200,7 @@ export class Engine {
     const ended = (error?: Error) => {
       this.#ending = undefined;
       // Not before DISCONNECT is written: the next tab may take the id.
-      if (!ending.resume) this.#anonymous();
+      if (!ending.resume) this.#id.release();
       for (const each of ending.callbacks) each(error);
       ending.resume?.();
     };
@@ -238,11 +222,6 @@ export class Engine {
     const { closed } = delivery.publisher;
     // Whoever waits for the end may open the store next.
     core.end(!polite, options, closed ? (error) => void closed.then(() => callback(error)) : callback);
-  }
-
-  #anonymous(): void {
-    this.#identified = false;
-    this.#deps.identity?.release();
   }
 
   /** The application called `end` again: what it asked for in between is void. */

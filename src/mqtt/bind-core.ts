@@ -7,16 +7,6 @@ const { prototype: own } = mqtt.MqttClient;
 
 /** @param judgesMessages - See {@link MqttCore.judgesMessages}. */
 export function bindCore(client: MqttClient, judgesMessages: boolean): MqttCore {
-  // While the client drains, MQTT.js would refuse what was accepted before.
-  const asIfOpen = (call: () => unknown) => {
-    const { disconnecting } = client;
-    client.disconnecting = false;
-    try {
-      call();
-    } finally {
-      client.disconnecting = disconnecting;
-    }
-  };
   return {
     options: client.options,
     client,
@@ -30,12 +20,15 @@ export function bindCore(client: MqttClient, judgesMessages: boolean): MqttCore 
       // The hot path: no closure while nobody drains.
       if (!client.disconnecting)
         own.publish.call(client, topic, payload as Buffer, options, callback as never);
-      else asIfOpen(() => own.publish.call(client, topic, payload as Buffer, options, callback as never));
+      else
+        asIfOpen(client, () =>
+          own.publish.call(client, topic, payload as Buffer, options, callback as never),
+        );
     },
     subscribe: (topics, options, callback) =>
-      asIfOpen(() => own.subscribe.call(client, topics, options as never, callback as never)),
+      asIfOpen(client, () => own.subscribe.call(client, topics, options as never, callback as never)),
     unsubscribe: (topics, options, callback) =>
-      asIfOpen(() => own.unsubscribe.call(client, topics, options as never, callback as never)),
+      asIfOpen(client, () => own.unsubscribe.call(client, topics, options as never, callback as never)),
     revive: () => {
       client.disconnecting = false;
       if (!client.disconnected) return;
@@ -58,4 +51,15 @@ export function bindCore(client: MqttClient, judgesMessages: boolean): MqttCore 
     emit: (event) => own.emit.call(client, event),
     emitError: (error) => own.emit.call(client, 'error', error),
   };
+}
+
+/** Calls while the client drains, too, when MQTT.js would refuse what was accepted before. */
+function asIfOpen(client: MqttClient, call: () => unknown): void {
+  const { disconnecting } = client;
+  client.disconnecting = false;
+  try {
+    call();
+  } finally {
+    client.disconnecting = disconnecting;
+  }
 }
