@@ -79,10 +79,7 @@ export class Engine {
 
   /** Connects, or cuts a wait short; when the client is just ending, after that. */
   connect(reason: string): void {
-    this.#begin(() => {
-      this.#warnOnce();
-      this.#deps.supervisor.retryNow(reason);
-    });
+    this.#begin(() => this.#deps.supervisor.retryNow(reason));
   }
 
   /** Leaves the current connection, if any, and connects again; when the client is just ending, after that. */
@@ -101,6 +98,9 @@ export class Engine {
       this.#id.claim(again);
       return;
     }
+    this.#warnOnce();
+    // A listener may have ended the client.
+    if (this.#ending) return;
     this.#deps.lifecycle?.start();
     this.#deps.core.revive();
     this.#deps.delivery.publisher.open();
