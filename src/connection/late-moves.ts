@@ -4,7 +4,7 @@ import type { EndpointList } from '../discovery/endpoint-list.js';
 import { type FailoverError, messageOf } from '../errors.js';
 import type { EventSink } from '../events.js';
 import type { Clock, Timer } from '../platform/ports.js';
-import type { Link } from '../session/session.js';
+import type { Link } from '../session/link.js';
 import type { Departure } from './departure.js';
 import type { Failback, FailbackBounds } from './failback.js';
 import type { LinkWatcher } from './links.js';

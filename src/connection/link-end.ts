@@ -6,7 +6,7 @@ import { type HealthBook, SHORT_LINK_MS } from '../health/health-book.js';
 import { type Action, classify, type Outcome } from '../health/outcomes.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';
 import type { Candidates } from '../selection/candidates.js';
-import type { Link } from '../session/session.js';
+import type { Link } from '../session/link.js';
 import { type Conflict, PEACE_MS } from './conflict.js';
 import type { Connector } from './connector.js';
 import type { Pacing, SpreadHint } from './pacing.js';

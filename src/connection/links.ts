@@ -1,7 +1,7 @@
 /** Who hears of links: those who use them, and those who only watch. */
 
 import type { FailoverError } from '../errors.js';
-import type { Link } from '../session/session.js';
+import type { Link } from '../session/link.js';
 
 /** What the supervisor tells those who use links. */
 export interface LinkObserver {

@@ -1,7 +1,7 @@
 /** Connects anew before credentials expire on a live link, so that no broker has to cut it (R124). */
 import { LONGEST_TIMER_MS } from '../platform/longest-timer.js';
 import type { Clock, Random, Timer } from '../platform/ports.js';
-import type { Link } from '../session/session.js';
+import type { Link } from '../session/link.js';
 
 /** What renewal needs of the rest. */
 export interface RenewalDeps {

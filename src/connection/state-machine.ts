@@ -8,7 +8,7 @@
  */
 import type { Endpoint } from '../endpoint.js';
 import type { FailoverError } from '../errors.js';
-import type { Link } from '../session/session.js';
+import type { Link } from '../session/link.js';
 import type { PassListener } from './connector.js';
 import type { LinkEnd, Return } from './link-end.js';
 import type { Parts, SupervisorDeps } from './parts.js';

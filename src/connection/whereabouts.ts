@@ -1,6 +1,6 @@
 /** Where the client came from: what the next pass is to know of the last link, and what a `failover` tells. */
 import type { FailoverEvents } from '../events.js';
-import type { Link } from '../session/session.js';
+import type { Link } from '../session/link.js';
 import type { PassBias } from './pass.js';
 
 /** A link that ended without our doing. */

@@ -4,7 +4,7 @@ import type { Packet } from 'mqtt';
 import type { LinkObserver } from '../connection/links.js';
 import { FailoverError } from '../errors.js';
 import type { ReceivedPublish } from '../events.js';
-import type { Link } from '../session/session.js';
+import type { Link } from '../session/link.js';
 import type { Publisher } from './publisher.js';
 import type { Subscriptions } from './subscriptions.js';
 

@@ -4,7 +4,7 @@ import { FailoverError } from '../errors.js';
 import type { EventSink } from '../events.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';
 import type { Clock } from '../platform/ports.js';
-import type { Link } from '../session/session.js';
+import type { Link } from '../session/link.js';
 import { traceStep } from '../trace.js';
 import { Answers } from './answers.js';
 import type { CreateGate } from './gate.js';

@@ -5,9 +5,9 @@ import { backoffDelay } from '../health/backoff.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';
 import type { Clock, Random, Timer } from '../platform/ports.js';
 import type { BrokerLimits } from '../session/broker-limits.js';
-import type { Link } from '../session/session.js';
+import type { Link } from '../session/link.js';
 import { afterRefusal, isRefusal, unsupportedCode } from './filters.js';
-import type { Sending } from './request-line.js';
+import type { RequestLine, Sending } from './request-line.js';
 
 /** A filter that a broker has accepted, with the options last asked for. */
 export interface Wanted {
@@ -26,12 +26,8 @@ export interface RestorationDeps {
   readonly batchSize: number;
   /** Every accepted filter. */
   readonly wanted: Map<string, Wanted>;
-  /** Whether a filter must be sent in a packet of its own. */
-  readonly isSuspected: (item: Wanted) => boolean;
-  /** Has a filter sent alone, and convicted by the first link that ends over it. */
-  readonly suspect: (item: Wanted) => void;
-  /** Puts a packet on the wire. */
-  readonly send: (sending: Sending<Wanted>) => void;
+  /** The way to the wire, which knows what must be sent alone. */
+  readonly line: Pick<RequestLine<Wanted>, 'add' | 'suspect' | 'suspects'>;
 }
 
 /** Milliseconds between attempts on one link. */
@@ -127,14 +123,14 @@ export class Restoration {
     const [next] = rests.sort(([, a], [, b]) => a.until - b.until);
     if (!next) return;
     const [filter, rest] = next;
-    const { clock, suspect, send, wanted } = this.#deps;
+    const { clock, line, wanted } = this.#deps;
     const wake = () => {
       this.#restTimer = undefined;
       const link = this.#link as Link;
       rest.tried = link;
       for (const sending of this.#sendings([filter], link)) {
-        suspect(wanted.get(filter) as Wanted);
-        send(sending);
+        line.suspect(wanted.get(filter) as Wanted);
+        line.add(sending);
       }
       this.#wakeLater();
     };
@@ -196,7 +192,7 @@ export class Restoration {
   }
 
   #retryLater(filter: string): void {
-    const { clock, random, send } = this.#deps;
+    const { clock, random, line } = this.#deps;
     this.#due.add(filter);
     if (this.#retryTimer) return;
     this.#attempts += 1;
@@ -207,7 +203,7 @@ export class Restoration {
         this.#due = new Set();
         const link = this.#link;
         if (!link) return;
-        for (const sending of this.#sendings(due, link)) if (link === this.#link) send(sending);
+        for (const sending of this.#sendings(due, link)) if (link === this.#link) line.add(sending);
       },
       backoffDelay(BACKOFF, this.#attempts, random),
     );
@@ -219,11 +215,11 @@ export class Restoration {
 
   /** Filters of one SUBSCRIBE share its properties, such as the subscription identifier. */
   #batches(wanted: readonly Wanted[]): Wanted[][] {
-    const { batchSize, isSuspected } = this.#deps;
-    const alone = wanted.filter(isSuspected).map((item) => [item]);
+    const { batchSize, line } = this.#deps;
+    const alone = wanted.filter((item) => line.suspects(item)).map((item) => [item]);
     const shared: { readonly properties: Properties; readonly items: Wanted[] }[] = [];
     for (const item of wanted) {
-      if (isSuspected(item)) continue;
+      if (line.suspects(item)) continue;
       const { properties } = item.options;
       let batch = shared.find((b) => b.properties === properties && b.items.length < batchSize);
       if (!batch) {

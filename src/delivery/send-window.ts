@@ -4,7 +4,7 @@ import { FailoverError } from '../errors.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';
 import type { Clock } from '../platform/ports.js';
 import { NO_LIMITS } from '../session/broker-limits.js';
-import type { Link } from '../session/session.js';
+import type { Link } from '../session/link.js';
 import { Caution } from './caution.js';
 import type { InFlight, InFlightEntry } from './in-flight.js';
 import { ignore, type Message, settle } from './message.js';

@@ -11,32 +11,12 @@ import { FailoverError } from '../errors.js';
 import type { EventSink } from '../events.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';
 import type { Clock, Random, Timer } from '../platform/ports.js';
-import type { Link } from '../session/session.js';
+import type { Link } from '../session/link.js';
 import { traceStep } from '../trace.js';
-import { isRefusal, unsupportedCode } from './filters.js';
 import { RequestLine, type Sending } from './request-line.js';
-import { Restoration, supportedProperties, type Wanted } from './restoration.js';
+import { type Filters, type Request, type SubscribeRequest, sendRequest } from './requests.js';
+import { Restoration, type Wanted } from './restoration.js';
 import { takes } from './topic-filter.js';
-
-type Filters = Record<string, IClientSubscribeOptions>;
-
-interface SubscribeRequest {
-  readonly kind: 'subscribe';
-  readonly filters: Filters;
-  readonly properties: IClientSubscribeProperties['properties'];
-  readonly callback: ClientSubscribeCallback;
-  /** Filters that were unsubscribed from while the request waited for its answer. */
-  readonly givenUp: Set<string>;
-}
-
-interface UnsubscribeRequest {
-  readonly kind: 'unsubscribe';
-  readonly topics: string[];
-  readonly options: IClientUnsubscribeProperties | undefined;
-  readonly callback: PacketCallback;
-}
-
-type Request = SubscribeRequest | UnsubscribeRequest;
 
 export interface SubscriptionOptions {
   /** MQTT.js's `resubscribe`: false leaves a new session without subscriptions. */
@@ -90,9 +70,7 @@ export class Subscriptions {
       events,
       batchSize: options.batchSize,
       wanted: this.#wanted,
-      isSuspected: (item) => this.#line.suspects(item),
-      suspect: (item) => this.#line.suspect(item),
-      send: (sending) => this.#line.add(sending),
+      line: this.#line,
     });
   }
 
@@ -176,11 +154,12 @@ export class Subscriptions {
     if (link !== this.#link) return;
     open += sendings.length;
     for (const { items, send } of sendings) {
-      const both = (done: () => void) => () => {
-        done();
-        answered();
-      };
-      this.#line.add({ items, send: (acknowledged) => send(both(acknowledged)) });
+      const both = (acknowledged: () => void) =>
+        send(() => {
+          acknowledged();
+          answered();
+        });
+      this.#line.add({ items, send: both });
     }
     answered();
   }
@@ -261,72 +240,23 @@ export class Subscriptions {
   #sending(request: Request, link: Link): Sending<Request> {
     return {
       items: [request],
-      send: (answered) => {
-        if (request.kind === 'subscribe') this.#sendSubscribe(request, link, answered);
-        else this.#sendUnsubscribe(request, answered);
-      },
+      send: (answered) =>
+        sendRequest(this.#core, request, link, (accepted, callBack) => {
+          if (!this.#requests.delete(request)) return;
+          if (request.kind === 'subscribe') this.#remember(request, accepted);
+          answered();
+          callBack();
+        }),
     };
-  }
-
-  /** Filters that the broker announced not to support are not sent, but answered as it would have (R121). */
-  #sendSubscribe(request: SubscribeRequest, { limits, endpoint }: Link, answered: () => void): void {
-    const all = Object.entries(request.filters);
-    const withheld = new Map<string, number>();
-    for (const [filter] of all) {
-      const code = unsupportedCode(filter, limits);
-      if (code !== undefined) withheld.set(filter, code);
-    }
-    const filters = Object.fromEntries(all.filter(([filter]) => !withheld.has(filter)));
-    const properties = supportedProperties(request.properties, limits);
-    const finish: ClientSubscribeCallback = (error, granted = [], packet) => {
-      // An answer without a packet is MQTT.js's "Connection closed": the request waits for the next connection.
-      if ((error && !packet) || !this.#requests.delete(request)) return;
-      this.#remember(request, Object.keys(filters), packet?.granted ?? []);
-      answered();
-      if (withheld.size === 0) {
-        request.callback(error, granted, packet);
-        return;
-      }
-      const grants = all.map(([topic, options]) => {
-        const code = withheld.get(topic);
-        return code === undefined
-          ? (granted.find((each) => each.topic === topic) ?? { ...options, topic })
-          : { ...options, topic, qos: code as never };
-      });
-      request.callback(error ?? unsupported(withheld, endpoint.id), grants, packet);
-    };
-    if (Object.keys(filters).length > 0)
-      this.#core.subscribe(filters, { properties } as IClientSubscribeProperties, finish);
-    else queueMicrotask(() => finish(null, []));
-  }
-
-  #sendUnsubscribe(request: UnsubscribeRequest, answered: () => void): void {
-    const { topics, options, callback } = request;
-    this.#core.unsubscribe([...topics], options, (error, packet) => {
-      if ((error && !packet) || !this.#requests.delete(request)) return;
-      answered();
-      callback(error, packet);
-    });
   }
 
   /** An accepted filter is wanted from now on, whatever became of its neighbours in the packet. R72. */
-  #remember(
-    { filters, properties, givenUp }: SubscribeRequest,
-    sent: readonly string[],
-    codes: readonly unknown[],
-  ): void {
-    sent.forEach((filter, index) => {
-      if (isRefusal(codes[index]) || givenUp.has(filter)) return;
+  #remember({ filters, properties, givenUp }: SubscribeRequest, accepted: readonly string[]): void {
+    for (const filter of accepted) {
+      if (givenUp.has(filter)) continue;
       const options = filters[filter] as IClientSubscribeOptions;
       this.#wanted.set(filter, { filter, options: properties ? { ...options, properties } : options });
       this.#restoration.settled(filter);
-    });
+    }
   }
-}
-
-function unsupported(withheld: ReadonlyMap<string, number>, endpoint: string): FailoverError {
-  const [[filter, reasonCode] = ['', 0]] = withheld;
-  const which = JSON.stringify(filter) + (withheld.size > 1 ? ` and ${withheld.size - 1} more` : '');
-  const text = `Not subscribed to ${which}: ${endpoint} announced that it does not support such filters`;
-  return new FailoverError('ERR_UNSUPPORTED', text, { endpoint, reasonCode, retryable: true });
 }

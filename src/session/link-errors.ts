@@ -1,5 +1,5 @@
 /** What is said when a connection was not made, or ended: one error each, with the outcome that the table of actions reads. */
-import type { IConnackPacket } from 'mqtt';
+import type { IConnackPacket, IDisconnectPacket } from 'mqtt';
 import { FailoverError } from '../errors.js';
 import type { Outcome } from '../health/outcomes.js';
 
@@ -20,6 +20,19 @@ export function connectRefused(id: string, code: number, packet: IConnackPacket)
     reasonCode: code,
     retryable: true,
     outcome: { kind: packet.reasonCode === undefined ? 'connack-v3' : 'connack', code },
+    serverReference: packet.properties?.serverReference,
+  });
+}
+
+/** The broker has sent DISCONNECT. */
+export function disconnected(id: string, packet: IDisconnectPacket): FailoverError {
+  const code = packet.reasonCode ?? 0;
+  const message = `${id} disconnected us with code ${code} (0x${code.toString(16).padStart(2, '0')})`;
+  return new FailoverError('ERR_LINK', message, {
+    endpoint: id,
+    reasonCode: code,
+    retryable: true,
+    outcome: { kind: 'disconnect', code },
     serverReference: packet.properties?.serverReference,
   });
 }

@@ -3,14 +3,15 @@
  *
  * A late acknowledgement makes us ask (PINGREQ), and so does a flow of messages that stops; only silence after asking is
  * death. Deadlines follow the link's own round trip (RFC 6298), and the flow's own pace: about two seconds on a LAN with
- * traffic in either direction, as long as it needs on a jittery mobile link. Any
- * byte is a sign of life. Idle links are asked by MQTT's keepalive. What makes us deaf ourselves, a slow handler of
+ * traffic in either direction, as long as it needs on a jittery mobile link. Any byte is a sign of life. Idle links are asked by MQTT's keepalive. What makes us deaf ourselves, a slow handler of
  * the application, a blocked event loop or a sleeping machine, never counts against the link (R155–R157, R162).
  */
 import type { Packet } from 'mqtt';
-import type { Clock, Timer } from '../platform/ports.js';
+import type { Clock } from '../platform/ports.js';
+import { Alarm } from './alarm.js';
 import { Inflow } from './inflow.js';
 import { RoundTrip } from './round-trip.js';
+import { watchSleep } from './sleep-watch.js';
 
 /** See `LivenessOptions`. */
 export interface LivenessBounds {
@@ -44,9 +45,6 @@ const IDLE_PROBE_MS = 60_000;
 const STALLED_MS = 60_000;
 /** Milliseconds that a timer may be late before it says more about us than about the link. */
 const LATE_MS = 250;
-/** Milliseconds between looks at the clocks, and the jump between two looks that means that we slept (R162). */
-const WATCH_MS = 5_000;
-const JUMP_MS = 10_000;
 /** Pings in a row whose deadline we noticed late, and that no byte has followed: the next one is the last (R161). */
 const EXCUSES = 2;
 
@@ -54,6 +52,13 @@ const EXCUSES = 2;
 const SETTLING: ReadonlySet<string> = new Set(['puback', 'pubcomp', 'suback', 'unsuback']);
 /** Packets that wait for one. A PUBREL that is sent again in a resumed session does too, without its PUBLISH. */
 const REQUESTS: ReadonlySet<string> = new Set(['subscribe', 'unsubscribe', 'pubrel']);
+
+/** A PINGREQ, and when a byte must have followed it. An idle one is that of a link on which nobody waits for anything. */
+interface Question {
+  readonly at: number;
+  readonly due: number;
+  readonly idle: boolean;
+}
 
 /** Watches one link from CONNACK to its end. */
 export class Liveness {
@@ -72,16 +77,17 @@ export class Liveness {
   /** Whether a handler of the application has kept us from reading. */
   #wasBusy = false;
   /** The PINGREQ that no byte has followed yet. */
-  #asked: { readonly at: number; readonly timeoutMs: number; readonly idle: boolean } | undefined;
+  #asked: Question | undefined;
   /** How often in a row an unanswered ping was put down to our own lateness. */
   #excuses = 0;
   #pingAt: number | undefined;
-  #timer: { readonly handle: Timer; readonly due: number } | undefined;
-  #watch: Timer | undefined;
+  readonly #alarm: Alarm;
+  #endSleepWatch: (() => void) | undefined;
 
   constructor(deps: LivenessDeps) {
     this.#deps = deps;
     this.#inflow = new Inflow(deps.bounds);
+    this.#alarm = new Alarm(deps.clock, (due) => this.#check(due));
   }
 
   /** The link's smoothed round trip in milliseconds, once known. */
@@ -94,16 +100,15 @@ export class Liveness {
     this.#running = true;
     this.#roundTrip.sample(connackMs);
     this.#progressed();
-    this.#watchClocks();
-    if (this.#deps.keepalive === 0) this.#arm(this.#deps.clock.now() + IDLE_PROBE_MS);
+    this.#endSleepWatch = watchSleep(this.#deps.clock, () => this.probe());
+    if (this.#deps.keepalive === 0) this.#alarm.set(this.#deps.clock.now() + IDLE_PROBE_MS);
   }
 
   /** The link is gone. */
   stop(): void {
     this.#running = false;
-    this.#disarm();
-    if (this.#watch) this.#deps.clock.clearTimeout(this.#watch);
-    this.#watch = undefined;
+    this.#alarm.clear();
+    this.#endSleepWatch?.();
   }
 
   /** MQTT.js writes a packet. */
@@ -133,7 +138,7 @@ export class Liveness {
     if (!settles && cmd !== 'pubrec') return;
     if (settles) this.#outstanding.delete(packet.messageId as number);
     this.#progressed();
-    if (this.#outstanding.size > 0) this.#armBy(this.#progressAt + this.#suspectAfterMs());
+    if (this.#outstanding.size > 0) this.#alarm.setBy(this.#progressAt + this.#suspectAfterMs());
     if (this.#timed?.id !== packet.messageId) return;
     this.#roundTrip.sample(this.#progressAt - (this.#timed as { at: number }).at);
     this.#timed = undefined;
@@ -158,17 +163,15 @@ export class Liveness {
   probe(timeoutMs?: number): void {
     if (!this.#running) return;
     const now = this.#deps.clock.now();
-    const isRunning = this.#asked !== undefined && now < this.#asked.at + this.#asked.timeoutMs;
-    if (!isRunning) {
+    const runs = this.#asked !== undefined && now < this.#asked.due;
+    if (!runs) {
       this.#asked = undefined;
       this.#deps.ping();
     }
     if (timeoutMs === undefined || !this.#asked) return;
-    const { at, timeoutMs: granted } = this.#asked;
+    const { at, due } = this.#asked;
     // Traffic that begins now shortens it no further: a radio that wakes up takes its time.
-    const due = isRunning ? Math.min(at + granted, now + timeoutMs) : now + timeoutMs;
-    this.#asked = { at, timeoutMs: due - at, idle: false };
-    this.#arm(due);
+    this.#expect({ at, due: runs ? Math.min(due, now + timeoutMs) : now + timeoutMs, idle: false });
   }
 
   #requested(id: number): void {
@@ -181,7 +184,7 @@ export class Liveness {
     this.#timed ??= { id, at: now };
     // An idle ping had plenty of time; now somebody waits.
     if (this.#asked?.idle) this.#expectAnswer(now, false);
-    this.#armBy(now + this.#suspectAfterMs());
+    this.#alarm.setBy(now + this.#suspectAfterMs());
   }
 
   #progressed(): void {
@@ -205,39 +208,20 @@ export class Liveness {
   #expectAnswer(now: number, idle: boolean): void {
     const { pingTimeoutMs, maxMs } = this.#deps.bounds;
     const timeoutMs = idle ? IDLE_PING_TIMEOUT_MS : this.#roundTrip.timeoutMs(pingTimeoutMs, maxMs);
-    this.#asked = { at: now, timeoutMs, idle };
-    this.#arm(now + timeoutMs);
+    this.#expect({ at: now, due: now + timeoutMs, idle });
     this.#watchInflow();
   }
 
-  #arm(due: number): void {
-    this.#disarm();
-    const { clock } = this.#deps;
-    const handle = clock.setTimeout(
-      () => {
-        this.#timer = undefined;
-        this.#check(due);
-      },
-      Math.max(0, due - clock.now()),
-    );
-    this.#timer = { handle, due };
-  }
-
-  /** As {@link Liveness.#arm}, unless a look is due earlier anyway. */
-  #armBy(due: number): void {
-    if (!this.#timer || this.#timer.due > due) this.#arm(due);
-  }
-
-  #disarm(): void {
-    if (this.#timer) this.#deps.clock.clearTimeout(this.#timer.handle);
-    this.#timer = undefined;
+  #expect(asked: Question): void {
+    this.#asked = asked;
+    this.#alarm.set(asked.due);
   }
 
   #check(due: number): void {
     const now = this.#deps.clock.now();
     if (this.#deps.busy()) {
       this.#wasBusy = true;
-      this.#arm(now + this.#deps.bounds.pingTimeoutMs);
+      this.#alarm.set(now + this.#deps.bounds.pingTimeoutMs);
       return;
     }
     if (this.#wasBusy || now - due > LATE_MS) {
@@ -269,19 +253,18 @@ export class Liveness {
     if (!this.#asked) this.#deps.ping();
     // A keepalive ping had plenty of time.
     if (this.#asked?.idle) this.#expectAnswer(now, false);
-    else if (this.#asked) this.#armBy(this.#asked.at + this.#asked.timeoutMs);
+    else if (this.#asked) this.#alarm.setBy(this.#asked.due);
     this.#deps.asking('message', silentMs);
   }
 
   #watchInflow(): void {
     const { lateAt } = this.#inflow;
-    if (lateAt !== undefined) this.#armBy(lateAt);
+    if (lateAt !== undefined) this.#alarm.setBy(lateAt);
   }
 
-  #checkAnswer(asked: { at: number; timeoutMs: number }, now: number): void {
-    const due = asked.at + asked.timeoutMs;
-    if (now < due) this.#arm(due);
-    else this.#die('silent', `no byte for ${Math.round(asked.timeoutMs)} ms after a ping`);
+  #checkAnswer({ at, due }: Question, now: number): void {
+    if (now < due) this.#alarm.set(due);
+    else this.#die('silent', `no byte for ${Math.round(due - at)} ms after a ping`);
   }
 
   #checkProgress(now: number): void {
@@ -291,7 +274,7 @@ export class Liveness {
     }
     const due = this.#suspicionFrom + this.#suspectAfterMs();
     if (now < due) {
-      this.#arm(due);
+      this.#alarm.set(due);
       return;
     }
     this.#suspicions += 1;
@@ -302,7 +285,7 @@ export class Liveness {
   /** Without MQTT's keepalive nobody else asks. */
   #probeIdle(now: number): void {
     const due = Math.max(this.#progressAt, this.#pingAt ?? this.#suspicionFrom) + IDLE_PROBE_MS;
-    if (now < due) this.#arm(due);
+    if (now < due) this.#alarm.set(due);
     else this.#deps.ping();
   }
 
@@ -310,17 +293,5 @@ export class Liveness {
     const since = this.#outstanding.size > 0 ? this.#progressAt : (this.#asked?.at ?? this.#progressAt);
     this.stop();
     this.#deps.dead(reason, text, this.#deps.clock.now() - since);
-  }
-
-  /** A machine that slept wakes with a link that may be long gone, and no timer that says so. */
-  #watchClocks(): void {
-    const { clock } = this.#deps;
-    const now = clock.now();
-    const wall = clock.wallNow();
-    this.#watch = clock.setTimeout(() => {
-      const jump = Math.max(clock.now() - now, clock.wallNow() - wall) - WATCH_MS;
-      this.#watchClocks();
-      if (jump > JUMP_MS) this.probe();
-    }, WATCH_MS);
   }
 }

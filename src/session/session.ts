@@ -2,37 +2,20 @@
 import type { IConnackPacket, IDisconnectPacket, Packet } from 'mqtt';
 import type { Dialed } from '../dial/dialer.js';
 import type { Endpoint } from '../endpoint.js';
-import { FailoverError } from '../errors.js';
+import type { FailoverError } from '../errors.js';
 import type { EventSink } from '../events.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';
 import type { Clock, DialTarget, Timer } from '../platform/ports.js';
 import { inWords, traceFailure, traceStep } from '../trace.js';
-import { type BrokerLimits, brokerLimits } from './broker-limits.js';
 import type { ConnectOptions } from './connect-options.js';
 import { FrameLimit } from './frame-limit.js';
-import { connackMissing, connectRefused, linkClosed, linkDead } from './link-errors.js';
+import { acceptedLink, type Link } from './link.js';
+import { connackMissing, connectRefused, disconnected, linkClosed, linkDead } from './link-errors.js';
 import { Liveness, type LivenessBounds } from './liveness.js';
+import { connackFlaw, packetFlaw } from './packet-flaws.js';
 import { SessionStream } from './session-stream.js';
-import { spreadHintOf } from './spread-hint.js';
-
-/** An accepted connection. */
-export interface Link {
-  readonly endpoint: Endpoint;
-  /** Session Present. */
-  readonly resumed: boolean;
-  /** What the broker can take. */
-  readonly limits: BrokerLimits;
-  /** Milliseconds since 1970 at which the credentials that it was made with expire; `undefined` if that is unknown. */
-  readonly expiresAt: number | undefined;
-  /** Milliseconds over which the broker wants its clients to spread after a loss. */
-  readonly spreadMs?: number | undefined;
-  /** Milliseconds from CONNECT to CONNACK. */
-  readonly connackMs?: number;
-}
 
 /** Reason code of a DISCONNECT that says why we leave. */
-/** Flags and code. */
-const CONNACK_BYTES = 2;
 const PACKET_TOO_LARGE = 0x95;
 
 /** What becomes of a connection; each is called at most once per {@link Session.open}. */
@@ -94,6 +77,11 @@ export class Session {
     return this.#liveness?.roundTripMs ?? this.#lastRoundTripMs;
   }
 
+  /** Of the endpoint of the connection that {@link open} has begun. */
+  get #id(): string {
+    return (this.#target as DialTarget).endpoint.id;
+  }
+
   /** For MQTT.js's stream builder: the stream of the connection that {@link open} is making. */
   takeStream(): SessionStream {
     return this.#stream ?? this.idleStream();
@@ -122,7 +110,7 @@ export class Session {
     this.#silentMs = null;
     this.#phase = 'connecting';
     this.#connackTimer = this.#clock.setTimeout(() => {
-      this.fail(connackMissing(target.endpoint.id, connackTimeoutMs));
+      this.fail(connackMissing(this.#id, connackTimeoutMs));
     }, connackTimeoutMs);
     this.#core.connect();
   }
@@ -133,10 +121,9 @@ export class Session {
    * @param timeoutMs - Milliseconds for an answer.
    */
   probe(timeoutMs: number): void {
-    if (this.#phase === 'closed' || !this.#stream || !this.#target) return;
+    if (this.#phase === 'closed') return;
     // A page that comes out of the back-forward cache finds its WebSockets closed, and may never be told (R160).
-    if (this.#stream.isLost)
-      this.fail(linkClosed(this.#target.endpoint.id, 'it was closed meanwhile', undefined, 'closed'));
+    if (this.#stream?.isLost) this.fail(linkClosed(this.#id, 'it was closed meanwhile', undefined, 'closed'));
     else this.#liveness?.probe(timeoutMs);
   }
 
@@ -165,11 +152,9 @@ export class Session {
   /** MQTT.js received a packet and has not acted on it yet. */
   packetReceived(packet: Packet): void {
     this.#liveness?.packetReceived(packet);
-    if (lacksId(packet)) {
-      this.#malformed(`${packet.cmd.toUpperCase()} without a packet id`);
-      return;
-    }
-    if (packet.cmd === 'connack') this.#connack(packet);
+    const flaw = packetFlaw(packet);
+    if (flaw) this.#malformed(flaw);
+    else if (packet.cmd === 'connack') this.#connack(packet);
     else if (packet.cmd === 'disconnect') this.#disconnect(packet);
   }
 
@@ -187,74 +172,52 @@ export class Session {
    */
   absorbs(error: Error): boolean {
     if (this.#phase === 'closed') return false;
-    const { endpoint } = this.#target as DialTarget;
     const malformed = this.#stream?.parsing === true && !this.#core.judgesMessages;
     if (!this.#stream?.destroyed && !malformed) return false;
-    this.fail(linkClosed(endpoint.id, error.message, error, 'malformed'));
+    this.fail(linkClosed(this.#id, error.message, error, 'malformed'));
     return true;
   }
 
   /** A packet that is larger than we allow: told where that is possible, and the end of the connection. */
   #oversized(stream: SessionStream): false {
     if (stream !== this.#stream || stream.destroyed) return false;
-    const { endpoint } = this.#target as DialTarget;
     if (this.#phase === 'open') {
       this.#core.writePacket({ cmd: 'disconnect', reasonCode: PACKET_TOO_LARGE });
       stream.flush();
     }
-    this.fail(linkClosed(endpoint.id, 'it sent a packet that is too large', undefined, 'malformed'));
+    this.#malformed('a packet that is too large');
     return false;
   }
 
   #malformed(what: string): void {
-    const { endpoint } = this.#target as DialTarget;
-    this.fail(linkClosed(endpoint.id, `it sent ${what}`, undefined, 'malformed'));
+    this.fail(linkClosed(this.#id, `it sent ${what}`, undefined, 'malformed'));
   }
 
   #connack(packet: IConnackPacket): void {
     if (this.#phase !== 'connecting') return;
-    const { endpoint } = this.#target as DialTarget;
-    const code = packet.reasonCode ?? packet.returnCode;
     this.#disarm();
-    if (code === undefined || (packet.length ?? CONNACK_BYTES) < CONNACK_BYTES) {
-      // Its bytes would be taken from the next packet, or MQTT.js would do nothing at all, for ever.
-      this.#malformed('CONNACK without a reason code');
-      return;
-    }
-    if (packet.properties?.receiveMaximum === 0) {
-      // Nothing of QoS 1 or 2 could ever be sent [MQTT-3.2.2-20].
-      this.#malformed('CONNACK with Receive Maximum 0');
-      return;
-    }
-    if (code !== 0) {
-      this.#verdict = connectRefused(endpoint.id, code, packet);
-      return;
-    }
-    this.#phase = 'open';
+    const flaw = connackFlaw(packet);
+    const code = packet.reasonCode ?? (packet.returnCode as number);
+    if (flaw) this.#malformed(flaw);
+    else if (code === 0) this.#phase = 'open';
+    else this.#verdict = connectRefused(this.#id, code, packet);
   }
 
   /** MQTT.js emits `connect`: hand the link over before any listener of the application runs. */
   connectEmitted(packet: IConnackPacket): void {
     if (this.#phase !== 'open' || !this.#target) return;
-    this.#watch(this.#target.endpoint);
-    const resumed = packet.sessionPresent === true && this.#core.options.clean === false;
-    const limits = brokerLimits(packet.properties);
-    const { endpoint, expiresAt } = this.#target;
-    this.#options.linked(endpoint.id, resumed);
-    const spreadMs = spreadHintOf(packet.properties?.userProperties);
     const connackMs = this.#clock.now() - this.#openedAt;
+    const link = acceptedLink(this.#target, packet, this.#core.options.clean, connackMs);
+    const { endpoint, resumed } = link;
+    this.#watch(endpoint, connackMs);
+    this.#options.linked(endpoint.id, resumed);
     const memory = resumed ? 'session present' : 'new session';
-    traceStep(
-      this.#events,
-      endpoint.id,
-      'accepted',
-      `CONNACK after ${inWords(connackMs)}, ${memory}`,
-      connackMs,
-    );
-    this.#listener?.accepted({ endpoint, resumed, limits, expiresAt, spreadMs, connackMs });
+    const text = `CONNACK after ${inWords(connackMs)}, ${memory}`;
+    traceStep(this.#events, endpoint.id, 'accepted', text, connackMs);
+    this.#listener?.accepted(link);
   }
 
-  #watch({ id }: Endpoint): void {
+  #watch({ id }: Endpoint, connackMs: number): void {
     const stream = this.#stream;
     this.#liveness = new Liveness({
       clock: this.#clock,
@@ -271,21 +234,12 @@ export class Session {
         this.fail(linkDead(id, reason, text));
       },
     });
-    this.#liveness.start(this.#clock.now() - this.#openedAt);
+    this.#liveness.start(connackMs);
   }
 
   /** MQTT.js only emits a server's DISCONNECT; the connection is over all the same [MQTT-3.14.4-3]. */
   #disconnect(packet: IDisconnectPacket): void {
-    const { endpoint } = this.#target as DialTarget;
-    const code = packet.reasonCode ?? 0;
-    const message = `${endpoint.id} disconnected us with code ${code} (0x${code.toString(16).padStart(2, '0')})`;
-    const error = new FailoverError('ERR_LINK', message, {
-      endpoint: endpoint.id,
-      reasonCode: code,
-      retryable: true,
-      outcome: { kind: 'disconnect', code },
-      serverReference: packet.properties?.serverReference,
-    });
+    const error = disconnected(this.#id, packet);
     // After MQTT.js and the application have seen the packet.
     queueMicrotask(() => this.fail(error));
   }
@@ -294,16 +248,15 @@ export class Session {
     if (stream !== this.#stream) return;
     const listener = this.#listener;
     const phase = this.#phase;
-    const { endpoint } = this.#target as DialTarget;
     const how = phase === 'connecting' ? 'closed-before-connack' : 'closed';
     const text = cause?.message ?? 'the connection was closed';
-    const error = this.#verdict ?? linkClosed(endpoint.id, text, cause, how);
+    const error = this.#verdict ?? linkClosed(this.#id, text, cause, how);
     this.#disarm();
     this.#phase = 'closed';
     this.#listener = undefined;
     if (phase === 'connecting') listener?.refused(error);
     else if (listener) {
-      traceFailure(this.#events, endpoint.id, 'lost', error, this.#silentMs);
+      traceFailure(this.#events, this.#id, 'lost', error, this.#silentMs);
       listener.ended(error);
     }
   }
@@ -314,25 +267,5 @@ export class Session {
     this.#liveness = undefined;
     if (this.#connackTimer) this.#clock.clearTimeout(this.#connackTimer);
     this.#connackTimer = undefined;
-  }
-}
-
-/**
- * Whether a packet that must have a packet id has none that can be. MQTT.js would answer it, and what mqtt-packet then
- * writes throws inside the socket: two bytes from a broker would end the process.
- */
-function lacksId(packet: Packet): boolean {
-  switch (packet.cmd) {
-    case 'puback':
-    case 'pubrec':
-    case 'pubrel':
-    case 'pubcomp':
-    case 'suback':
-    case 'unsuback':
-      return !((packet.messageId ?? 0) > 0);
-    case 'publish':
-      return packet.qos > 0 && !((packet.messageId ?? 0) > 0);
-    default:
-      return false;
   }
 }
