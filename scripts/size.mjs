@@ -10,19 +10,21 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** Bytes after gzip, about 3 % above what was reached. To raise one is a decision: say why in the commit. */
 const LIMITS = {
-  /** Loaded by every page with a static list, beside MQTT.js. */
-  'the page': 55_600,
+  /** Loaded by every page, beside MQTT.js, before it runs. */
+  'the page': 23_500,
+  /** Loaded with the first client, but for clients of one broker without our options. With a static list it is the last. */
+  'page-engines': 35_700,
   /** Loaded when it is needed, with what it needs that is not there yet. */
   'live-discovery': 8_100,
   'planned-moves': 3_250,
-  store: 7_700,
+  store: 7_950,
   'kept-record': 3_550,
   'create-srv-resolver': 5_600,
   'dns-packet': 17_300,
   'create-registry-resolver': 10_350,
   'read-topology': 5_100,
   push: 3_350,
-  'shared-tab': 16_800,
+  'shared-engine': 17_700,
   /** For `<script>`: MQTT.js and everything else inside. */
   'mqtt-failover.min.js': 218_600,
 };

@@ -1,12 +1,12 @@
 /** `mqtt-failover` for browsers. `index.ts` has the same names. */
 import { type Connect, type ConnectAsync, createConnector } from './connect.js';
-import { browserTools } from './di/tools-browser.js';
+import { lateEngines } from './di/late-engines.js';
 import { browserPlatform } from './platform/browser.js';
 import * as names from './public.js';
 
 const connector = createConnector({
   platform: browserPlatform,
-  tools: browserTools,
+  makeEngine: lateEngines(browserPlatform),
   defaults: { lastKnownGood: 'mqtt-failover', maxMessages: 1_000, maxBytes: 1024 * 1024 },
 });
 

@@ -1,23 +1,20 @@
 /** `connect` and `connectAsync`: from their arguments to a running client. */
 import type { BrokersInput } from './brokers/input.js';
-import { chunk } from './chunk.js';
 import type { FailoverClient } from './client/client.js';
 import { plainClient } from './client/plain-client.js';
 import { isPlain, listOf, readArguments } from './connect-arguments.js';
-import { loadStore } from './di/chunks.js';
 import { managedClient, type Workshop } from './di/clients.js';
-import type { Tools } from './di/parts.js';
+import type { MakeEngine } from './di/engine-plan.js';
 import { firstConnection } from './first-connection.js';
-import { SharedHealth } from './health/shared-health.js';
 import type { FailoverOptions } from './options/options.js';
 import type { PlatformDefaults } from './options/resolved.js';
 import type { Platform } from './platform/ports.js';
 import { TabIdentities } from './tabs/tab-identity.js';
 
-/** What a runtime brings: the ports, the tools and the defaults that suit it. */
+/** What a runtime brings: the ports, what makes engines, and the defaults that suit it. */
 export interface Runtime {
   readonly platform: Platform;
-  readonly tools: Tools;
+  readonly makeEngine: MakeEngine;
   readonly defaults: PlatformDefaults;
 }
 
@@ -60,18 +57,11 @@ export interface Connector {
   readonly connectAsync: ConnectAsync;
 }
 
-/** Binds `connect` and `connectAsync` to a runtime, whose clients share what they find out and how fast they dial. */
-export function createConnector({ platform, tools, defaults }: Runtime): Connector {
+/** Binds `connect` and `connectAsync` to a runtime. */
+export function createConnector({ platform, makeEngine, defaults }: Runtime): Connector {
   const workshop: Workshop = {
-    process: {
-      platform,
-      tools,
-      health: new SharedHealth(platform.clock),
-      loadStores: chunk(async () => {
-        const { Backlog, Stores } = await loadStore();
-        return { Backlog, stores: new Stores(platform.databases) };
-      }),
-    },
+    platform,
+    makeEngine,
     defaults,
     identities: platform.page && new TabIdentities(platform.page, platform.random),
   };

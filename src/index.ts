@@ -1,12 +1,13 @@
 /** `mqtt-failover` for Node. `browser.ts` has the same names. */
 import { type Connect, type ConnectAsync, createConnector } from './connect.js';
+import { enginesOf } from './di/container.js';
 import { nodeTools } from './di/tools-node.js';
 import { nodePlatform } from './platform/node.js';
 import * as names from './public.js';
 
 const connector = createConnector({
   platform: nodePlatform,
-  tools: nodeTools,
+  makeEngine: enginesOf(nodePlatform, nodeTools),
   defaults: { maxMessages: 10_000, maxBytes: 16 * 1024 * 1024 },
 });
 

@@ -45,7 +45,7 @@ export interface ClientStatus {
   readonly current: string | null;
   /** Id of the preferred endpoint. */
   readonly home: string | null;
-  /** In the order of preference. */
+  /** In the order of preference; none before the list is there, or in a page the code that reads it. */
   readonly endpoints: readonly EndpointStatus[];
   /** Publishes that are not settled yet, waiting or in flight. */
   readonly outbox: OutboxStatus;
@@ -69,4 +69,22 @@ export interface Explanation {
   readonly reason: string;
   /** Kind of source that named it (D12); with `tabs: 'shared'` only the leader knows. */
   readonly origin?: Origin;
+}
+
+/** The snapshot of a client that knows no endpoints yet. */
+export function statusWithoutList(
+  state: ClientState,
+  clientId: string,
+  outbox: OutboxStatus = { messages: 0, bytes: 0, oldestAgeMs: 0 },
+): ClientStatus {
+  return {
+    state,
+    clientId,
+    current: null,
+    home: null,
+    endpoints: [],
+    outbox,
+    discovery: { source: 'static', revision: null, updatedAt: null, error: null },
+    counters: {},
+  };
 }

@@ -75,7 +75,7 @@ export class FailoverClient extends MqttClient {
     return this.#engine === undefined;
   }
 
-  /** A plain JSON snapshot: state, current and home endpoint, every endpoint's health, the outbox, discovery. */
+  /** A plain JSON snapshot: state, current and home endpoint, the health of all that are known yet, the outbox, discovery. */
   status(): ClientStatus {
     return this.#engine?.status() ?? plainStatus(this);
   }

@@ -6,7 +6,7 @@ import type { EventSink } from '../events.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';
 import { redactingLog } from '../mqtt/redact.js';
 import { LONGEST_TIMER_MS } from '../platform/longest-timer.js';
-import { DEFAULT_KEEPALIVE } from '../session/liveness.js';
+import { DEFAULT_KEEPALIVE } from '../session/keepalive.js';
 import type { ClientEngine } from './engine.js';
 
 /** What a managed client is built of; see `di/container.ts`. */

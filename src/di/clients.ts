@@ -3,23 +3,23 @@ import type { BrokersInput } from '../brokers/input.js';
 import { parseBrokers } from '../brokers/parse.js';
 import type { ParsedBrokers } from '../brokers/parsed.js';
 import { FailoverClient } from '../client/client.js';
+import { InFlight } from '../delivery/in-flight.js';
+import { PacketIds } from '../delivery/packet-ids.js';
 import { isMixedContent } from '../dial/mixed-content.js';
+import { checkSources } from '../discovery/check-sources.js';
 import { optionError } from '../errors.js';
 import type { FailoverOptions } from '../options/options.js';
 import { resolveOptions } from '../options/resolve.js';
-import type { PlatformDefaults, ResolvedOptions } from '../options/resolved.js';
-import type { Locks, Page } from '../platform/page.js';
-import type { Network, Platform } from '../platform/ports.js';
-import { SharedEngine } from '../tabs/shared-engine.js';
-import { ephemeralWarnings, type StoredId, storedId } from '../tabs/stored-id.js';
+import type { PlatformDefaults } from '../options/resolved.js';
+import type { Platform } from '../platform/ports.js';
 import type { TabIdentities, TabIdentity } from '../tabs/tab-identity.js';
-import { type Composition, composeClient } from './container.js';
-import type { ProcessParts } from './parts.js';
-import { tokens } from './tokens.js';
+import type { MakeEngine } from './engine-plan.js';
+import { sharedEngine } from './shared-engine.js';
 
 /** What a process makes its clients with. */
 export interface Workshop {
-  readonly process: ProcessParts;
+  readonly platform: Platform;
+  readonly makeEngine: MakeEngine;
   readonly defaults: PlatformDefaults;
   /** In pages, whose tabs must not have one id. */
   readonly identities: TabIdentities | undefined;
@@ -27,28 +27,32 @@ export interface Workshop {
 
 /** @throws {@link FailoverError} `ERR_OPTION` before any I/O. */
 export function managedClient(
-  brokers: BrokersInput,
-  options: FailoverOptions,
+  brokersInput: BrokersInput,
+  given: FailoverOptions,
   workshop: Workshop,
 ): FailoverClient {
-  const { process, defaults, identities } = workshop;
-  const { platform } = process;
-  const resolved = resolveOptions(options, defaults);
-  const parsed = parseBrokers(brokers, { secure: Boolean(options.cert && options.key) });
-  checkDialable(parsed, platform, brokers);
-  const { page } = platform;
-  const locks = options.tabs === 'shared' ? page?.locks : undefined;
+  const { platform, makeEngine, defaults, identities } = workshop;
+  const { page, dns, random } = platform;
+  const options = resolveOptions(given, defaults);
+  const brokers = parseBrokers(brokersInput, { secure: Boolean(given.cert && given.key) });
+  checkDialable(brokers, platform, brokersInput);
+  const { doh } = options.discovery;
+  checkSources(brokers, { dns, doh, allowInsecure: options.allowInsecure });
+  const inFlight = new InFlight();
+  const packetIds = new PacketIds(inFlight, Math.floor(random.next() * 65_535));
+  const locks = given.tabs === 'shared' ? page?.locks : undefined;
   if (page && locks) {
-    const setup = composeClient(parsed, resolved, process);
-    const open = (given: FailoverOptions) =>
-      managedClient(brokers, given, { process, defaults, identities: undefined });
-    return sharedClient(options, resolved, setup, { page, locks, platform, open });
+    const open = (own: FailoverOptions) =>
+      managedClient(brokersInput, own, { ...workshop, identities: undefined });
+    const shared = sharedEngine(given, options, { page, locks, platform, open });
+    return new FailoverClient({ ...shared, inFlight, packetIds });
   }
-  const identity = identityOf(options, identities);
-  const mqttOptions = identity ? { ...resolved.mqtt, clientId: identity.presumed } : resolved.mqtt;
+  const identity = identityOf(given, identities);
   return new FailoverClient({
-    options: mqttOptions,
-    ...composeClient(parsed, resolved, process, identity),
+    options: identity ? { ...options.mqtt, clientId: identity.presumed } : options.mqtt,
+    inFlight,
+    packetIds,
+    start: (core, events) => makeEngine({ brokers, options, inFlight, identity }, core, events),
   });
 }
 
@@ -77,47 +81,4 @@ function identityOf(
 ): TabIdentity | undefined {
   if (!clientId) return identities?.next();
   return tabs === undefined ? undefined : identities?.next(clientId);
-}
-
-/** Where `tabs: 'shared'` runs, and how it makes the one client with the connection. */
-interface Sharing {
-  readonly page: Page;
-  readonly locks: Locks;
-  readonly platform: Platform;
-  readonly open: (options: FailoverOptions) => FailoverClient;
-}
-
-/** One tab of several with one connection: this client only relays, and the one that it may make as leader connects. */
-function sharedClient(
-  options: FailoverOptions,
-  { mqtt: mqttOptions, outbox }: ResolvedOptions,
-  { inFlight, packetIds }: Composition,
-  { page, locks, platform, open }: Sharing,
-): FailoverClient {
-  const { clock, random } = platform;
-  // Not the id that the first of separate tabs has: both kinds may be open.
-  const kept: StoredId = options.clientId ? { id: options.clientId } : storedId(page.lasting, random);
-  const clientId = options.clientId ?? `${kept.id}-s`;
-  const warnings = ephemeralWarnings(kept.ephemeral);
-  const { tabs: _, ...rest } = options;
-  return new FailoverClient({
-    options: { ...mqttOptions, clientId },
-    inFlight,
-    packetIds,
-    start: (core, events) => {
-      const openThrough = (guard: (network: Network) => Network) =>
-        open({
-          ...rest,
-          clientId,
-          manualConnect: true,
-          overrides: (container) => {
-            options.overrides?.(container);
-            const network = guard(container.resolve(tokens.network));
-            container.register(tokens.network, { useValue: network });
-          },
-        });
-      const deps = { page, locks, clock, random, clientId, core, events, warnings, bounds: outbox };
-      return new SharedEngine({ ...deps, open: openThrough });
-    },
-  });
 }

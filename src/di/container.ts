@@ -1,74 +1,66 @@
 /** Composition root: one container for each client, which the other files of this folder fill, a layer each. */
-import type { ParsedBrokers } from '../brokers/parsed.js';
+import { chunk } from '../chunk.js';
 import { Engine } from '../client/engine.js';
-import { InFlight } from '../delivery/in-flight.js';
-import { PacketIds } from '../delivery/packet-ids.js';
-import { checkSources } from '../discovery/check-sources.js';
 import type { EventSink } from '../events.js';
+import { SharedHealth } from '../health/shared-health.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';
-import type { ResolvedOptions } from '../options/resolved.js';
-import type { Diagnostics } from '../platform/ports.js';
-import { keepAliveIn } from '../session/page-keepalive.js';
+import type { Diagnostics, Platform } from '../platform/ports.js';
+import { keepAliveIn } from '../session/keepalive.js';
 import type { TabIdentity } from '../tabs/tab-identity.js';
 import type { Warning } from '../warnings.js';
+import { loadStore } from './chunks.js';
 import { registerConnection } from './connection.js';
 import { registerDelivery } from './delivery.js';
 import { registerDiscovery } from './discovery.js';
+import type { EnginePlan, MakeEngine } from './engine-plan.js';
 import { registerLink } from './link.js';
-import { own, type PartContainer, type ProcessParts } from './parts.js';
+import { own, type PartContainer, type ProcessParts, type Tools } from './parts.js';
 import { type OverrideContainer, tokens } from './tokens.js';
 
-/** What a client is made of, in the two steps that extending `MqttClient` takes. */
-export interface Composition {
-  /** Given to MQTT.js's constructor. */
-  readonly inFlight: InFlight;
-  /** Given to MQTT.js's constructor. */
-  readonly packetIds: PacketIds;
-  /** Builds the rest around the client's own methods; called once. */
-  start(core: MqttCore, events: EventSink): Engine;
+/** Makes the engines of one runtime, whose clients share what they find out and how fast they dial. */
+export function enginesOf(platform: Platform, tools: Tools): MakeEngine {
+  const process: ProcessParts = {
+    platform,
+    tools,
+    health: new SharedHealth(platform.clock),
+    loadStores: chunk(async () => {
+      const { Backlog, Stores } = await loadStore();
+      return { Backlog, stores: new Stores(platform.databases) };
+    }),
+  };
+  return (plan, core, events) => composeEngine(process, plan, core, events);
 }
 
 /**
- * Wires one client. Reads options and builds objects; starts nothing.
+ * Wires one client around its own methods. Builds objects; starts nothing.
  *
  * With a static list the container is gone when the engine is there: what is made later is given its parts, not the
  * container, which is a third of what a client takes in memory.
- *
- * @param identity - Left out where the client id is the application's own.
  */
-export function composeClient(
-  brokers: ParsedBrokers,
-  options: ResolvedOptions,
+function composeEngine(
   process: ProcessParts,
-  identity?: TabIdentity,
-): Composition {
-  const { platform } = process;
-  const { discovery, allowInsecure, warnings } = options;
-  checkSources(brokers, { dns: platform.dns, doh: discovery.doh, allowInsecure });
-  const inFlight = new InFlight();
-  return {
-    inFlight,
-    packetIds: new PacketIds(inFlight, Math.floor(platform.random.next() * 65_535)),
-    start: (core, events) => {
-      if (platform.page) keepAliveIn(platform.page, core.options, options.mqtt);
-      const container = process.tools.createContainer();
-      const { register } = container;
+  { brokers, options, inFlight, identity }: EnginePlan,
+  core: MqttCore,
+  events: EventSink,
+): Engine {
+  const { platform, tools } = process;
+  if (platform.page) keepAliveIn(platform.page, core.options, options.mqtt);
+  const container = tools.createContainer();
+  const { register } = container;
 
-      register(tokens.clock, () => platform.clock);
-      register(tokens.random, () => platform.random);
-      register(tokens.network, () => platform.network);
-      register(own.core, () => core);
-      register(own.events, () => withDiagnostics(events, core, platform.diagnostics));
-      register(own.inFlight, () => inFlight);
-      registerDiscovery(register, options, brokers, platform);
-      registerLink(register, options, process);
-      registerConnection(register, options, process);
-      registerDelivery(register, options, process);
-      register(own.engine, (c) => engineOf(c, identity, warnings));
-      options.overrides?.(publicFace(container));
-      return container.resolve(own.engine);
-    },
-  };
+  register(tokens.clock, () => platform.clock);
+  register(tokens.random, () => platform.random);
+  register(tokens.network, () => platform.network);
+  register(own.core, () => core);
+  register(own.events, () => withDiagnostics(events, core, platform.diagnostics));
+  register(own.inFlight, () => inFlight);
+  registerDiscovery(register, options, brokers, platform);
+  registerLink(register, options, process);
+  registerConnection(register, options, process);
+  registerDelivery(register, options, process);
+  register(own.engine, (c) => engineOf(c, identity, options.warnings));
+  options.overrides?.(publicFace(container));
+  return container.resolve(own.engine);
 }
 
 function engineOf(c: PartContainer, identity: TabIdentity | undefined, warnings: readonly Warning[]): Engine {

@@ -206,8 +206,8 @@ export interface FailoverGroups {
    */
   readonly allowInsecure?: boolean;
   /**
-   * `(container) => container.register(tokens.clock, { useValue })`: replaces parts in this client's own container.
-   * @defaultValue none
+   * `(container) => container.register(tokens.clock, { useValue })`: replaces parts in this client's own container. Called by
+   * `connect` in Node, and in pages when the code of the client is there. @defaultValue none
    */
   readonly overrides?: (container: OverrideContainer) => void;
 }

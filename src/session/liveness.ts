@@ -35,8 +35,6 @@ export interface LivenessDeps {
   readonly dead: (reason: 'silent' | 'stalled', text: string, ms: number) => void;
 }
 
-/** Seconds, where the application says nothing. MQTT.js's 60 notice a dead idle link after 90 s (D8). */
-export const DEFAULT_KEEPALIVE = 30;
 /** Milliseconds that the answer to an idle link's keepalive ping may take (D8). */
 export const IDLE_PING_TIMEOUT_MS = 10_000;
 /** Milliseconds between our own pings when the application has switched keepalive off (R157). */

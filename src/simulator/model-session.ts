@@ -2,8 +2,9 @@
 import type { Dialed } from '../dial/dialer.js';
 import type { Clock, Timer } from '../platform/ports.js';
 import { NO_LIMITS } from '../session/broker-limits.js';
+import { DEFAULT_KEEPALIVE } from '../session/keepalive.js';
 import { connackMissing, linkClosed, linkDead } from '../session/link-errors.js';
-import { DEFAULT_KEEPALIVE, IDLE_PING_TIMEOUT_MS } from '../session/liveness.js';
+import { IDLE_PING_TIMEOUT_MS } from '../session/liveness.js';
 import type { SessionListener, SessionPort } from '../session/session.js';
 import type { Connection, Peer } from './broker.js';
 import type { Recorder } from './recorder.js';

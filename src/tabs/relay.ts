@@ -16,7 +16,7 @@ import { FailoverError } from '../errors.js';
 import type { EventSink, FailoverEvents } from '../events.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';
 import type { Clock } from '../platform/ports.js';
-import type { ClientStatus } from '../status.js';
+import type { ClientStatus, OutboxStatus } from '../status.js';
 import type { Bus } from './bus.js';
 import { receivedPacket } from './hub.js';
 import { type TabFilter, type TabMessage, type TabRequest, unpackError, unpackPayload } from './messages.js';
@@ -70,10 +70,14 @@ export class Relay {
 
   /** What the leader told last, with this tab's own unsettled publishes; `undefined` before the first leader. */
   get status(): ClientStatus | undefined {
-    if (!this.#status) return undefined;
+    return this.#status && { ...this.#status, outbox: this.outbox };
+  }
+
+  /** This tab's own unsettled publishes. */
+  get outbox(): OutboxStatus {
     const oldest = [...this.#pending.values()].find(({ request }) => request.kind === 'publish');
     const oldestAgeMs = oldest ? this.#deps.clock.now() - oldest.askedAt : 0;
-    return { ...this.#status, outbox: { messages: this.#messages, bytes: this.#bytes, oldestAgeMs } };
+    return { messages: this.#messages, bytes: this.#bytes, oldestAgeMs };
   }
 
   publish(

@@ -1,13 +1,11 @@
-/** The engine of a client with `tabs: 'shared'`: small, as the rest of it is loaded when it is used. */
-import type { ClientSubscribeCallback, PacketCallback } from 'mqtt';
+/** The engine of a client with `tabs: 'shared'`: hands everything to the tab's relay. Loaded only where it is used. */
 import type { ClientEngine } from '../client/engine.js';
-import { FailoverError } from '../errors.js';
 import { atMost } from '../platform/at-most.js';
 import { SessionStream } from '../session/session-stream.js';
-import type { ClientStatus, Explanation } from '../status.js';
+import { type ClientStatus, type Explanation, statusWithoutList } from '../status.js';
 import type { Warning } from '../warnings.js';
 import type { Relay } from './relay.js';
-import type { SharedTab, SharedTabDeps } from './shared-tab.js';
+import { SharedTab, type SharedTabDeps } from './shared-tab.js';
 
 /** What a shared client is made of. */
 export interface SharedEngineDeps extends SharedTabDeps {
@@ -17,24 +15,16 @@ export interface SharedEngineDeps extends SharedTabDeps {
 
 type Arguments<M extends keyof ClientEngine> = Parameters<ClientEngine[M]>;
 
-/** A call from before the relay was there, and whom to tell if it cannot be loaded. */
-interface Early {
-  readonly call: (relay: Relay) => void;
-  readonly fail: (error: Error) => void;
-}
-
 /** Milliseconds that a polite `end()` waits for acknowledgements, as that of any client. */
 const END_GRACE_MS = 5_000;
 
-/** Hands everything to the tab's relay, or keeps it until that is there. */
+/** Takes part in the tabs' connection from `connect` to `end`. */
 export class SharedEngine implements ClientEngine {
   readonly #deps: SharedEngineDeps;
+  /** Made with the first request; it asks nobody before `connect`. */
   #tab: SharedTab | undefined;
-  #loading = false;
+  #isStarted = false;
   #warned = false;
-  readonly #early: Early[] = [];
-  /** Those who wait until `#early` is handed over. */
-  readonly #onHandedOver: (() => void)[] = [];
   #ending: { readonly callbacks: ((error?: Error) => void)[]; resume: boolean } | undefined;
 
   constructor(deps: SharedEngineDeps) {
@@ -49,35 +39,30 @@ export class SharedEngine implements ClientEngine {
     return new SessionStream(undefined, '', this.#deps.clock, { received: () => {}, closed: () => {} });
   }
 
+  get #relay(): Relay {
+    this.#tab ??= new SharedTab(this.#deps);
+    return this.#tab.relay;
+  }
+
   connect(_reason: string): void {
     if (this.#ending) this.#ending.resume = true;
-    else void this.#load();
+    else this.#start();
   }
 
   reconnect(reason: string): void {
-    if (this.#ending || !this.#tab) this.connect(reason);
-    else this.#call('reconnect').catch(() => {});
+    if (this.#ending || !this.#isStarted) this.connect(reason);
+    else this.#relay.call('reconnect').catch(() => {});
   }
 
-  async #load(): Promise<void> {
-    if (this.#tab || this.#loading) return;
-    this.#loading = true;
+  #start(): void {
+    if (this.#isStarted) return;
+    this.#isStarted = true;
     this.#deps.core.revive();
     this.#warnOnce();
-    try {
-      const { SharedTab } = await import('./shared-tab.js');
-      if (!this.#loading) return;
-      this.#tab = new SharedTab(this.#deps);
-      this.#tab.start();
-      for (const { call } of this.#takeEarly()) call(this.#tab.relay);
-    } catch (cause) {
-      const text = 'The code of option `tabs` could not be loaded: is the chunk beside the bundle?';
-      const error = new FailoverError('ERR_LINK', text, { cause, retryable: true });
-      for (const { fail } of this.#takeEarly()) fail(error);
-      this.#deps.core.emitError(error);
-    } finally {
-      this.#loading = false;
-    }
+    // A listener may have ended the client.
+    if (!this.#isStarted) return;
+    this.#tab ??= new SharedTab(this.#deps);
+    this.#tab.start();
   }
 
   #warnOnce(): void {
@@ -87,47 +72,24 @@ export class SharedEngine implements ClientEngine {
     for (const warning of warnings) events.emit('warning', warning);
   }
 
-  #with(call: (relay: Relay) => void, fail: (error: Error) => void): void {
-    if (this.#tab) call(this.#tab.relay);
-    else this.#early.push({ call, fail });
+  publish(...args: Arguments<'publish'>): void {
+    this.#relay.publish(...args);
   }
 
-  publish(...[topic, payload, options, callback]: Arguments<'publish'>): void {
-    const { maxMessages } = this.#deps.bounds;
-    if (this.#early.length >= maxMessages) {
-      const error = new FailoverError('ERR_OVERFLOW', `${maxMessages} requests wait already`, {
-        retryable: true,
-      });
-      queueMicrotask(() => callback?.(error));
-      return;
-    }
-    this.#with(
-      (relay) => relay.publish(topic, payload, options, callback),
-      (error) => callback?.(error),
-    );
+  subscribe(...args: Arguments<'subscribe'>): void {
+    this.#relay.subscribe(...args);
   }
 
-  subscribe(...[topics, options, callback]: Arguments<'subscribe'>): void {
-    const fail: (error: Error) => void = (callback as ClientSubscribeCallback) ?? (() => {});
-    this.#with((relay) => relay.subscribe(topics, options, callback), fail);
-  }
-
-  unsubscribe(...[topics, options, callback]: Arguments<'unsubscribe'>): void {
-    this.#with((relay) => relay.unsubscribe(topics, options, callback), callback as PacketCallback);
+  unsubscribe(...args: Arguments<'unsubscribe'>): void {
+    this.#relay.unsubscribe(...args);
   }
 
   moveTo(id: string): Promise<void> {
-    return this.#call('moveTo', id);
+    return this.#relay.call('moveTo', id);
   }
 
   rebalance(): Promise<void> {
-    return this.#call('rebalance');
-  }
-
-  #call(...args: Parameters<Relay['call']>): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#with((relay) => void relay.call(...args).then(resolve, reject), reject);
-    });
+    return this.#relay.call('rebalance');
   }
 
   async drained(graceMs: number): Promise<void> {
@@ -146,20 +108,9 @@ export class SharedEngine implements ClientEngine {
     const aborted = new Promise<void>((resolve) =>
       signal?.addEventListener('abort', () => resolve(), { signal: asked.signal }),
     );
-    await Promise.race([this.#halfEmpty(), aborted]);
-    asked.abort();
-  }
-
-  async #halfEmpty(): Promise<void> {
     const half = Math.floor(this.#deps.bounds.maxMessages / 2);
-    if (this.#early.length > half) await new Promise<void>((resolve) => this.#onHandedOver.push(resolve));
-    await this.#tab?.relay.settled(half);
-  }
-
-  /** What was asked before the code was there, once. */
-  #takeEarly(): Early[] {
-    for (const resolve of this.#onHandedOver.splice(0)) resolve();
-    return this.#early.splice(0);
+    await Promise.race([this.#tab?.relay.settled(half), aborted]);
+    asked.abort();
   }
 
   end(...[force, options, callback, graceMs = END_GRACE_MS]: Arguments<'end'>): void {
@@ -180,9 +131,7 @@ export class SharedEngine implements ClientEngine {
   }
 
   async #leave(graceMs: number): Promise<void> {
-    this.#loading = false;
-    const error = new FailoverError('ERR_ENDED', 'The client was ended');
-    for (const { fail } of this.#takeEarly()) fail(error);
+    this.#isStarted = false;
     if (graceMs > 0 && this.#tab?.relay.status?.state === 'connected') await this.drained(graceMs);
     const tab = this.#tab;
     this.#tab = undefined;
@@ -199,18 +148,10 @@ export class SharedEngine implements ClientEngine {
   }
 
   status(): ClientStatus {
-    return (
-      this.#tab?.relay.status ?? {
-        state: this.#tab || this.#loading ? 'connecting' : this.#ending ? 'closed' : 'idle',
-        clientId: this.#deps.clientId,
-        current: null,
-        home: null,
-        endpoints: [],
-        outbox: { messages: this.#early.length, bytes: 0, oldestAgeMs: 0 },
-        discovery: { source: 'static', revision: null, updatedAt: null, error: null },
-        counters: {},
-      }
-    );
+    const relay = this.#tab?.relay;
+    if (relay?.status) return relay.status;
+    const state = this.#isStarted ? 'connecting' : this.#ending ? 'closed' : 'idle';
+    return statusWithoutList(state, this.#deps.clientId, relay?.outbox);
   }
 
   /** As the leader sees the endpoints; for the shared id only. */

@@ -5,14 +5,16 @@ import { execFile } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { aedesCluster } from '../support/aedes-cluster.js';
-import { byEsbuild, byRollup, byVite, byWebpack } from '../support/bundles.js';
+import { type Bundle, byEsbuild, byRollup, byVite, byWebpack } from '../support/bundles.js';
 import { browserPage } from '../support/page.js';
 
 interface PageWindow {
+  /** What became of the client. */
+  readonly going: Promise<unknown>;
   readonly app: Promise<unknown>;
 }
 declare const window: PageWindow & {
-  readonly start: (urls: readonly string[]) => Promise<unknown>;
+  readonly start: (urls: string | readonly string[]) => Promise<unknown>;
   readonly client: import('../../src/browser.js').FailoverClient;
 };
 
@@ -45,10 +47,38 @@ window.start = async (urls) => {
   const { current: after, state } = window.client.status();
   return { code, message, before, after, state };
 };`;
+/** An application that publishes whether or not the code of its client can be loaded. */
+const UNDAUNTED_APP = `
+import { connect } from 'mqtt-failover';
+window.start = async (urls) => {
+  const client = connect(urls, { clientId: 'undaunted' });
+  const log = [];
+  client.on('state', ({ from, to }) => log.push(from + ' → ' + to));
+  const delivered = ['a', 'b'].map((payload) => client.publishAsync('readings', payload, { qos: 1 }));
+  const error = await new Promise((resolve) => client.once('error', resolve));
+  log.push(error.code, error.message);
+  window.going = Promise.all(delivered).then(() => [...log, client.status().state]);
+};`;
+/** An application with a client of one broker, and then with one of several. */
+const FRUGAL_APP = `
+import { connectAsync } from 'mqtt-failover';
+window.start = async (brokers) => {
+  const client = await connectAsync(brokers, { protocolVersion: 4 });
+  await client.publishAsync('readings', 'x', { qos: 1 });
+  await client.endAsync();
+};`;
 const PAGE_APP = `${APP}\nwindow.start = start;`;
 const WORKER_APP = `${APP}\nonmessage = async ({ data }) => postMessage(await start(data).catch(String));`;
 const HTML = '<!doctype html><title>app</title><script type="module" src="/app/page.js"></script>';
 const POLICY = "default-src 'none'; script-src 'self'; connect-src ws:";
+
+/** The file with the code that connects; bundlers name it as they like. */
+function engineIn(files: Bundle): readonly [string, Uint8Array | string] {
+  const isEngine = (code: Uint8Array | string) => Buffer.from(code).includes('waiting for the retry budget');
+  const found = [...files].filter(([path, code]) => path !== '/app/page.js' && isEngine(code));
+  assert.equal(found.length, 1, 'the engine is in a chunk of its own');
+  return found[0]!;
+}
 
 describe('the package in an application', () => {
   for (const [bundler, bundle] of [
@@ -73,6 +103,49 @@ describe('the package in an application', () => {
       assert.deepEqual(opened.errors, []);
     });
   }
+
+  for (const [bundler, bundle] of [
+    ['esbuild', byEsbuild],
+    ['webpack', byWebpack],
+  ] as const) {
+    it(`bundled by ${bundler} keeps what is published while its engine cannot be loaded, and says so`, async () => {
+      await using cluster = await aedesCluster(2);
+      const files = await bundle('page', UNDAUNTED_APP);
+      const [path, code] = engineIn(files);
+      files.delete(path);
+      await using opened = await browserPage({ html: HTML, policy: POLICY, files });
+      const { page } = opened;
+      await page.waitForFunction(() => typeof window.start === 'function');
+      await page.evaluate((urls) => window.start(urls), cluster.wsUrls);
+      files.set(path, code);
+      await page.evaluate(() => dispatchEvent(new Event('online')));
+      const [wait, errorCode, message, ...rest] = (await page.evaluate(() => window.going)) as string[];
+      assert.deepEqual([wait, errorCode], ['idle → backoff', 'ERR_LINK']);
+      assert.match(message ?? '', /could not be loaded .* is the chunk beside the bundle\?/s);
+      assert.deepEqual(rest.slice(0, 2), ['backoff → idle', 'idle → discovering']);
+      assert.equal(rest.at(-1), 'connected');
+      assert.deepEqual(
+        cluster.publishes.map(({ payload }) => payload),
+        ['a', 'b'],
+      );
+      assert.deepEqual(opened.errors, []);
+    });
+  }
+
+  it('loads the engine with the first client that has a use for it, which one of one broker has not', async () => {
+    await using cluster = await aedesCluster(2);
+    const files = await byEsbuild('page', FRUGAL_APP);
+    const [engine] = engineIn(files);
+    await using opened = await browserPage({ html: HTML, policy: POLICY, files });
+    const { page } = opened;
+    const requested: string[] = [];
+    page.on('request', (request) => requested.push(new URL(request.url()).pathname));
+    await page.waitForFunction(() => typeof window.start === 'function');
+    await page.evaluate((url) => window.start(url), cluster.wsUrls[0]!);
+    assert.ok(!requested.includes(engine));
+    await page.evaluate((urls) => window.start(urls), cluster.wsUrls);
+    assert.ok(requested.includes(engine));
+  });
 
   it('stays where it is, and fails over all the same, when the chunk of planned moves is not there', async () => {
     await using cluster = await aedesCluster(2);

@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { FailoverClient } from '../../src/client/client.js';
 import { type Connect, type ConnectAsync, createConnector } from '../../src/connect.js';
+import { enginesOf } from '../../src/di/container.js';
 import { nodeTools } from '../../src/di/tools-node.js';
 import { createEndpoint } from '../../src/endpoint.js';
 import { nodePlatform } from '../../src/platform/node.js';
@@ -78,16 +79,18 @@ async function answer(url: string): Promise<Response> {
 
 const inDirectory = (path: string) => join(world.directory, encodeURIComponent(resolve(path)));
 
+const platform: Platform = {
+  ...nodePlatform,
+  network,
+  dns: toOurDns!,
+  fetch: (url) => answer(url),
+  openTextStore: (path) => nodePlatform.openTextStore(inDirectory(path)),
+  databases: { open: (path) => nodePlatform.databases!.open(inDirectory(path)) },
+};
+
 const connector = createConnector({
-  platform: {
-    ...nodePlatform,
-    network,
-    dns: toOurDns!,
-    fetch: (url) => answer(url),
-    openTextStore: (path) => nodePlatform.openTextStore(inDirectory(path)),
-    databases: { open: (path) => nodePlatform.databases!.open(inDirectory(path)) },
-  },
-  tools: nodeTools,
+  platform,
+  makeEngine: enginesOf(platform, nodeTools),
   defaults: { maxMessages: 10_000, maxBytes: 16 * 1024 * 1024 },
 });
 

@@ -5,6 +5,7 @@
  * outbox in a store, and kill -9. What is asserted while it runs is in `promises.ts`.
  */
 import { createConnector } from '../../../src/connect.js';
+import { enginesOf } from '../../../src/di/container.js';
 import { nodeTools } from '../../../src/di/tools-node.js';
 import { DialBudget } from '../../../src/dial/dial-budget.js';
 import { type FailoverClient, type FailoverEvents, OUTCOMES } from '../../../src/index.js';
@@ -360,7 +361,7 @@ export class Hour {
     };
     const { connect } = createConnector({
       platform,
-      tools: { ...nodeTools, dialBudget: new DialBudget() },
+      makeEngine: enginesOf(platform, { ...nodeTools, dialBudget: new DialBudget() }),
       defaults: { maxMessages: 10_000, maxBytes: 16 * 1024 * 1024 },
     });
     const client = connect(`registry+https://registry.${DOMAIN}/nodes.json`, {

@@ -1,6 +1,6 @@
 /**
- * A client with `tabs: 'shared'` before, while and after its code is there. World: the engine over a fake core and pages of
- * a fake origin; the leader's client never connects.
+ * A client with `tabs: 'shared'` from its first request to its end. World: the engine over a fake core and pages of a fake
+ * origin; the leader's client never connects.
  */
 import assert from 'node:assert/strict';
 import { EventEmitter, getEventListeners } from 'node:events';
@@ -56,24 +56,19 @@ function world() {
     engine.publish(topic, 'x', { qos: 1 }, (error) =>
       settled.push(`${topic} ${(error as FailoverError | undefined)?.code ?? 'ok'}`),
     );
-  /** The chunk is loaded by the runtime, which takes real turns. */
-  const loaded = async () => {
-    await import('../../../src/tabs/shared-tab.js');
-    await new Promise((resolve) => setImmediate(resolve));
-    await clock.advance(10);
-  };
+  const elected = () => clock.advance(10);
   const end = () => new Promise<unknown>((resolve) => engine.end(true, undefined, resolve));
-  return { clock, page, log, opened, engine, settled, publish, loaded, end };
+  return { clock, page, log, opened, engine, settled, publish, elected, end };
 }
 
-test('is idle, then connecting, and hands over in order what was asked before', async () => {
+test('is idle, then connecting, and passes on in order what was asked before', async () => {
   const w = world();
   assert.equal(w.engine.status().state, 'idle');
   w.publish('a');
   w.engine.connect('test');
   w.publish('b');
   assert.equal(w.engine.status().state, 'connecting');
-  await w.loaded();
+  await w.elected();
   w.publish('c');
   await w.clock.advance(10);
   assert.deepEqual(w.log, ['revive', 'connect', 'publish a', 'publish b', 'publish c']);
@@ -81,7 +76,7 @@ test('is idle, then connecting, and hands over in order what was asked before', 
   await w.end();
 });
 
-test('bounds what waits for its code', async () => {
+test('bounds what waits for a leader', async () => {
   const w = world();
   for (const topic of ['a', 'b', 'c', 'd']) w.publish(topic);
   await w.clock.advance(1);
@@ -90,11 +85,11 @@ test('bounds what waits for its code', async () => {
   assert.deepEqual(w.settled.slice(1), ['a ERR_ENDED', 'b ERR_ENDED', 'c ERR_ENDED']);
 });
 
-test('ended while its code is loaded, it takes no part', async () => {
+test('ended before it is elected, it takes no part', async () => {
   const w = world();
   w.engine.connect('test');
   await w.end();
-  await w.loaded();
+  await w.elected();
   assert.equal(w.opened.length, 0);
   assert.equal(w.page.origin.holders.size, 0);
   assert.equal(w.clock.pending, 0);
@@ -104,12 +99,12 @@ test('connects again when it was asked to while it ended, unless it is ended onc
   for (const again of [false, true]) {
     const w = world();
     w.engine.connect('test');
-    await w.loaded();
+    await w.elected();
     const ended = w.end();
     w.engine.connect('once more');
     if (again) w.engine.stayEnded();
     await Promise.all([ended, w.clock.advance(2_000)]);
-    await w.loaded();
+    await w.elected();
     assert.equal(w.opened.length, again ? 1 : 2);
     await Promise.all([w.end(), w.clock.advance(2_000)]);
     assert.equal(w.clock.pending, 0);
@@ -127,8 +122,8 @@ test('has room when half of what it may hold is settled, or nobody asks any more
   void room(asked.begun.signal);
   void room(asked.over.signal);
   await w.clock.advance(1);
-  assert.deepEqual(order, ['room'], 'while the code is loaded');
-  await w.loaded();
+  assert.deepEqual(order, ['room'], 'while there is no leader');
+  await w.elected();
   assert.deepEqual(order, ['room'], 'while the leader has not settled them');
   asked.over.abort();
   await w.clock.advance(1);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { IClientOptions } from 'mqtt';
 import type { PageTimers } from '../../../src/platform/page.js';
-import { keepAliveIn } from '../../../src/session/page-keepalive.js';
+import { keepAliveIn } from '../../../src/session/keepalive.js';
 import { settle } from '../../support/virtual-clock.js';
 import { FakeOrigin } from '../fakes/fake-page.js';
 

@@ -1,6 +1,9 @@
-/** Keepalive in a page: hidden tabs slow native timers down to one tick a minute (R161). */
+/** Keepalive: what brokers are told, and how a page keeps to it, whose native timers tick once a minute when hidden (R161). */
 import type { IClientOptions } from 'mqtt';
 import type { Page } from '../platform/page.js';
+
+/** Seconds, where the application says nothing. MQTT.js's 60 notice a dead idle link after 90 s (D8). */
+export const DEFAULT_KEEPALIVE = 30;
 
 /** Seconds; one and a half times as long, which brokers wait, is more than a hidden tab's timer can be late. */
 const THROTTLED_KEEPALIVE = 120;

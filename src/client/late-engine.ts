@@ -1,0 +1,257 @@
+/** The engine of a client in a page before its code is there: a page loads that with its first client. */
+import { Drops } from '../delivery/drops.js';
+import { Intake } from '../delivery/intake.js';
+import { copyPayload, settle } from '../delivery/message.js';
+import { FailoverError, messageOf } from '../errors.js';
+import type { ClientState, EventSink } from '../events.js';
+import { type BackoffBounds, backoffDelay } from '../health/backoff.js';
+import type { MqttCore } from '../mqtt/mqtt-core.js';
+import { atMost } from '../platform/at-most.js';
+import type { Signals } from '../platform/page.js';
+import type { Clock, Random } from '../platform/ports.js';
+import { SessionStream } from '../session/session-stream.js';
+import { type ClientStatus, type Explanation, statusWithoutList } from '../status.js';
+import { type EarlyCall, EarlyCalls } from './early-calls.js';
+import type { ClientEngine } from './engine.js';
+
+export interface LateEngineDeps {
+  /** Loads the code, and gives what makes the engine of it. Called again after a failure. */
+  readonly load: () => Promise<() => ClientEngine>;
+  readonly core: MqttCore;
+  readonly events: EventSink;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Tells when it is worth asking again. */
+  readonly signals: Signals | undefined;
+  /** Milliseconds between two attempts to load. */
+  readonly backoff: BackoffBounds;
+  /** What may wait for the engine: as much as in its outbox. */
+  readonly bounds: { readonly maxMessages: number; readonly maxBytes: number };
+}
+
+type Arguments<M extends keyof ClientEngine> = Parameters<ClientEngine[M]>;
+
+/** While the client ends: who waits for it, and what the application wants after it. */
+interface Ending {
+  readonly callbacks: ((error?: Error) => void)[];
+  resume: (() => void) | undefined;
+}
+
+/** Keeps what it is asked for until the code is there, and hands it over in that order; asks for the code until it has it. */
+export class LateEngine implements ClientEngine {
+  readonly #deps: LateEngineDeps;
+  readonly #early = new EarlyCalls();
+  readonly #drops: Drops;
+  readonly #intake: Intake;
+  #engine: ClientEngine | undefined;
+  /** Everything was handed over: no call waits behind another any more. */
+  #isThere = false;
+  /** Ends the attempt to load, or the wait for the next one. */
+  #stopLoading: (() => void) | undefined;
+  #failures = 0;
+  #state: ClientState = 'idle';
+  #ending: Ending | undefined;
+
+  constructor(deps: LateEngineDeps) {
+    const { events, clock } = deps;
+    this.#deps = deps;
+    this.#drops = new Drops(events, undefined);
+    this.#intake = new Intake({ outbox: { drops: this.#drops }, clock });
+    this.#load();
+  }
+
+  takeStream(): SessionStream {
+    return this.#engine?.takeStream() ?? this.idleStream();
+  }
+
+  idleStream(): SessionStream {
+    return new SessionStream(undefined, '', this.#deps.clock, { received: () => {}, closed: () => {} });
+  }
+
+  connect(reason: string): void {
+    this.#begin((engine) => engine.connect(reason));
+  }
+
+  reconnect(reason: string): void {
+    this.#begin((engine) => engine.reconnect(reason));
+  }
+
+  #begin(run: EarlyCall['run']): void {
+    if (this.#ending) {
+      this.#ending.resume = () => this.#begin(run);
+      return;
+    }
+    if (!this.#engine) this.#deps.core.revive();
+    this.#call({ run, fail: () => {} });
+  }
+
+  publish(...[topic, payload, options, callback]: Arguments<'publish'>): void {
+    if (this.#isThere) {
+      this.#engine?.publish(topic, payload, options, callback);
+      return;
+    }
+    const message = this.#intake.accept(topic, payload, options, callback);
+    if (!message) return;
+    const { maxMessages, maxBytes } = this.#deps.bounds;
+    const { messages, bytes } = this.#early;
+    if (messages >= maxMessages || bytes + message.bytes > maxBytes) {
+      const held = `${messages} of ${maxMessages} messages and ${bytes} of ${maxBytes} bytes`;
+      this.#drops.drop(message, 'overflow', `${held} wait for the code of the client`);
+      return;
+    }
+    copyPayload(message);
+    // With the options as they came: the engine reads more of them.
+    const run: EarlyCall['run'] = (engine) => engine.publish(topic, message.payload, options, callback);
+    this.#call({ run, fail: (error) => settle(message, error), message });
+  }
+
+  subscribe(...[topics, options, callback]: Arguments<'subscribe'>): void {
+    const fail = callback as (error: Error) => void;
+    this.#call({ run: (engine) => engine.subscribe(topics, options, callback), fail });
+  }
+
+  unsubscribe(...[topics, options, callback]: Arguments<'unsubscribe'>): void {
+    this.#call({ run: (engine) => engine.unsubscribe(topics, options, callback), fail: callback });
+  }
+
+  moveTo(id: string): Promise<void> {
+    return this.#ask((engine) => engine.moveTo(id));
+  }
+
+  rebalance(): Promise<void> {
+    return this.#ask((engine) => engine.rebalance());
+  }
+
+  #ask(what: (engine: ClientEngine) => Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#call({ run: (engine) => void what(engine).then(resolve, reject), fail: reject });
+    });
+  }
+
+  #call(call: EarlyCall): void {
+    if (this.#isThere && this.#engine) call.run(this.#engine);
+    else {
+      this.#early.add(call);
+      if (!this.#engine && !this.#stopLoading) this.#load();
+    }
+  }
+
+  drained(graceMs: number): Promise<void> {
+    return this.#wait(graceMs, (engine, ms) => engine.drained(ms));
+  }
+
+  flushed(timeoutMs: number): Promise<void> {
+    return this.#wait(timeoutMs, (engine, ms) => engine.flushed(ms));
+  }
+
+  async #wait(ms: number, wait: (engine: ClientEngine, ms: number) => Promise<void>): Promise<void> {
+    const { clock } = this.#deps;
+    const until = clock.now() + ms;
+    if (this.#early.messages > 0) await atMost(clock, ms, (signal) => this.#early.emptied(signal));
+    if (this.#engine) await wait(this.#engine, Math.max(0, until - clock.now()));
+  }
+
+  async room(signal: AbortSignal | undefined): Promise<void> {
+    if (this.#early.messages > this.#deps.bounds.maxMessages / 2) await this.#early.emptied(signal);
+    await this.#engine?.room(signal);
+  }
+
+  end(...[force, options, callback, graceMs]: Arguments<'end'>): void {
+    this.#early.fail(new FailoverError('ERR_ENDED', 'The client was ended before its code was there'));
+    if (this.#engine) {
+      this.#engine.end(force, options, callback, graceMs);
+      return;
+    }
+    if (this.#ending) {
+      this.#ending.callbacks.push(callback);
+      return;
+    }
+    this.#stopLoading?.();
+    const ending: Ending = { callbacks: [callback], resume: undefined };
+    this.#ending = ending;
+    this.#enter('closed', 'the client was ended');
+    this.#deps.core.end(true, options, (error) => {
+      this.#ending = undefined;
+      for (const each of ending.callbacks) each(error);
+      ending.resume?.();
+    });
+  }
+
+  stayEnded(): void {
+    this.#engine?.stayEnded();
+    if (this.#ending) this.#ending.resume = undefined;
+  }
+
+  hears(event: string, args: readonly unknown[]): boolean {
+    return this.#engine?.hears(event, args) ?? false;
+  }
+
+  status(): ClientStatus {
+    if (this.#engine) return this.#engine.status();
+    const { core, clock } = this.#deps;
+    return statusWithoutList(this.#state, core.options.clientId ?? '', this.#early.outbox(clock.now()));
+  }
+
+  explain(clientId: string | undefined): Explanation[] {
+    return this.#engine?.explain(clientId) ?? [];
+  }
+
+  #load(): void {
+    let isOver = false;
+    this.#stopLoading = () => {
+      isOver = true;
+      this.#stopLoading = undefined;
+    };
+    this.#deps.load().then(
+      (make) => !isOver && this.#arrived(make),
+      (cause: unknown) => !isOver && this.#failed(cause),
+    );
+  }
+
+  #arrived(make: () => ClientEngine): void {
+    this.#stopLoading?.();
+    try {
+      this.#engine = make();
+    } catch (cause) {
+      const text = `The client could not be made (${messageOf(cause)}): what option \`overrides\` does must not throw`;
+      const error = new FailoverError('ERR_OPTION', text, { cause });
+      this.#enter('failed', text);
+      this.#early.fail(error);
+      this.#deps.core.emitError(error);
+      return;
+    }
+    this.#enter('idle', 'the code of the client is there');
+    this.#early.handOver(this.#engine);
+    this.#isThere = true;
+  }
+
+  #failed(cause: unknown): void {
+    this.#stopLoading?.();
+    // Nobody has asked for anything: whoever does first asks for the code, too.
+    if (this.#early.isEmpty) return;
+    const { clock, random, signals, backoff, core } = this.#deps;
+    this.#failures += 1;
+    const text = `The code of the client could not be loaded (${messageOf(cause)}): is the chunk beside the bundle?`;
+    const error = new FailoverError('ERR_LINK', text, { cause, retryable: true });
+    const again = () => {
+      this.#stopLoading?.();
+      this.#load();
+    };
+    const timer = clock.setTimeout(again, backoffDelay(backoff, this.#failures, random));
+    const unlisten = signals?.listen((signal) => signal !== 'offline' && again());
+    this.#stopLoading = () => {
+      clock.clearTimeout(timer);
+      unlisten?.();
+      this.#stopLoading = undefined;
+    };
+    this.#enter('backoff', text);
+    core.emitError(error);
+  }
+
+  #enter(to: ClientState, reason: string): void {
+    const from = this.#state;
+    if (from === to) return;
+    this.#state = to;
+    this.#deps.events.emit('state', { from, to, reason });
+  }
+}
