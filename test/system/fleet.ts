@@ -221,6 +221,12 @@ export class Audit implements AsyncDisposable {
     );
   }
 
+  /** Whether more wills of `device` came to the subscribers than it has lost connections. */
+  hasNeedlessWill({ id, failovers }: Device): boolean {
+    const seen = this.wills.filter((each) => each === id).length;
+    return seen > failovers.length * this.#watchers.length;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(
       this.#watchers.map(async ({ client }) => {
