@@ -17,6 +17,7 @@ import type { Supervisor } from '../connection/supervisor.js';
 import type { Delivery } from '../delivery/delivery.js';
 import type { EndpointList } from '../discovery/endpoint-list.js';
 import type { TopologyTopic } from '../discovery/topology-topic.js';
+import { Ending } from '../ending.js';
 import type { EventSink } from '../events.js';
 import type { HealthBook } from '../health/health-book.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';
@@ -57,8 +58,7 @@ export class Engine {
   readonly #deps: EngineDeps;
   #warned = false;
   readonly #id: OwnId;
-  /** While the client ends: who waits for it, and what the application wants after it. */
-  #ending: { readonly callbacks: ((error?: Error) => void)[]; resume: (() => void) | undefined } | undefined;
+  readonly #ending = new Ending();
 
   constructor(deps: EngineDeps) {
     this.#deps = deps;
@@ -90,8 +90,8 @@ export class Engine {
   /** Calls `then` when the client has ended, if it is ending, and has an id of its own; unless it is ended before. */
   #begin(then: () => void): void {
     const again = () => this.#begin(then);
-    if (this.#ending) {
-      this.#ending.resume = again;
+    if (this.#ending.isUnderWay) {
+      this.#ending.resumeWith(again);
       return;
     }
     if (!this.#id.isOurs) {
@@ -100,7 +100,7 @@ export class Engine {
     }
     this.#warnOnce();
     // A listener may have ended the client.
-    if (this.#ending) return;
+    if (this.#ending.isUnderWay) return;
     this.#deps.lifecycle?.start();
     this.#deps.core.revive();
     this.#deps.delivery.publisher.open();
@@ -190,19 +190,12 @@ export class Engine {
     graceMs = END_GRACE_MS,
   ): void {
     const { session, delivery } = this.#deps;
-    if (this.#ending) {
-      this.#ending.callbacks.push(callback);
-      return;
-    }
     // MQTT.js would close its stores under a connection that is made before it has ended.
-    const ending = { callbacks: [callback], resume: undefined as (() => void) | undefined };
-    this.#ending = ending;
+    if (!this.#ending.begins(callback)) return;
     const ended = (error?: Error) => {
-      this.#ending = undefined;
       // Not before DISCONNECT is written: the next tab may take the id.
-      if (!ending.resume) this.#id.release();
-      for (const each of ending.callbacks) each(error);
-      ending.resume?.();
+      if (!this.#ending.isResumed) this.#id.release();
+      this.#ending.over(error);
     };
     const finish = () => this.#finish(force, options, ended);
     if (force || graceMs === 0 || !session.isOpen || delivery.publisher.unsettled.size === 0) finish();
@@ -226,7 +219,7 @@ export class Engine {
 
   /** The application called `end` again: what it asked for in between is void. */
   stayEnded(): void {
-    if (this.#ending) this.#ending.resume = undefined;
+    this.#ending.stay();
   }
 
   /**

@@ -2,13 +2,14 @@
 import { Drops } from '../delivery/drops.js';
 import { Intake } from '../delivery/intake.js';
 import { copyPayload, settle } from '../delivery/message.js';
+import { Ending } from '../ending.js';
 import { FailoverError, messageOf } from '../errors.js';
 import type { ClientState, EventSink } from '../events.js';
-import { type BackoffBounds, backoffDelay } from '../health/backoff.js';
+import { backoffDelay } from '../health/backoff.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';
+import type { ResolvedOptions } from '../options/resolved.js';
 import { atMost } from '../platform/at-most.js';
-import type { Signals } from '../platform/page.js';
-import type { Clock, Random } from '../platform/ports.js';
+import type { Clock, Platform } from '../platform/ports.js';
 import { SessionStream } from '../session/session-stream.js';
 import { type ClientStatus, type Explanation, statusWithoutList } from '../status.js';
 import { type EarlyCall, EarlyCalls } from './early-calls.js';
@@ -19,28 +20,19 @@ export interface LateEngineDeps {
   readonly load: () => Promise<() => ClientEngine>;
   readonly core: MqttCore;
   readonly events: EventSink;
-  readonly clock: Clock;
-  readonly random: Random;
-  /** Tells when it is worth asking again. */
-  readonly signals: Signals | undefined;
-  /** Milliseconds between two attempts to load. */
-  readonly backoff: BackoffBounds;
-  /** What may wait for the engine: as much as in its outbox. */
-  readonly bounds: { readonly maxMessages: number; readonly maxBytes: number };
+  /** Its page tells when it is worth asking again. */
+  readonly platform: Pick<Platform, 'clock' | 'random' | 'page'>;
+  /** As much may wait for the engine as in its outbox, and attempts to load wait as those to connect do. */
+  readonly options: Pick<ResolvedOptions, 'backoff' | 'outbox'>;
 }
 
 type Arguments<M extends keyof ClientEngine> = Parameters<ClientEngine[M]>;
-
-/** While the client ends: who waits for it, and what the application wants after it. */
-interface Ending {
-  readonly callbacks: ((error?: Error) => void)[];
-  resume: (() => void) | undefined;
-}
 
 /** Keeps what it is asked for until the code is there, and hands it over in that order; asks for the code until it has it. */
 export class LateEngine implements ClientEngine {
   readonly #deps: LateEngineDeps;
   readonly #early = new EarlyCalls();
+  readonly #clock: Clock;
   readonly #drops: Drops;
   readonly #intake: Intake;
   #engine: ClientEngine | undefined;
@@ -50,13 +42,14 @@ export class LateEngine implements ClientEngine {
   #stopLoading: (() => void) | undefined;
   #failures = 0;
   #state: ClientState = 'idle';
-  #ending: Ending | undefined;
+  readonly #ending = new Ending();
 
   constructor(deps: LateEngineDeps) {
-    const { events, clock } = deps;
+    const { events, platform } = deps;
     this.#deps = deps;
+    this.#clock = platform.clock;
     this.#drops = new Drops(events, undefined);
-    this.#intake = new Intake({ outbox: { drops: this.#drops }, clock });
+    this.#intake = new Intake({ outbox: { drops: this.#drops }, clock: this.#clock });
     this.#load();
   }
 
@@ -65,7 +58,7 @@ export class LateEngine implements ClientEngine {
   }
 
   idleStream(): SessionStream {
-    return new SessionStream(undefined, '', this.#deps.clock, { received: () => {}, closed: () => {} });
+    return new SessionStream(undefined, '', this.#clock, { received: () => {}, closed: () => {} });
   }
 
   connect(reason: string): void {
@@ -77,8 +70,8 @@ export class LateEngine implements ClientEngine {
   }
 
   #begin(run: EarlyCall['run']): void {
-    if (this.#ending) {
-      this.#ending.resume = () => this.#begin(run);
+    if (this.#ending.isUnderWay) {
+      this.#ending.resumeWith(() => this.#begin(run));
       return;
     }
     if (!this.#engine) this.#deps.core.revive();
@@ -92,7 +85,7 @@ export class LateEngine implements ClientEngine {
     }
     const message = this.#intake.accept(topic, payload, options, callback);
     if (!message) return;
-    const { maxMessages, maxBytes } = this.#deps.bounds;
+    const { maxMessages, maxBytes } = this.#deps.options.outbox;
     const { messages, bytes } = this.#early;
     if (messages >= maxMessages || bytes + message.bytes > maxBytes) {
       const held = `${messages} of ${maxMessages} messages and ${bytes} of ${maxBytes} bytes`;
@@ -145,14 +138,13 @@ export class LateEngine implements ClientEngine {
   }
 
   async #wait(ms: number, wait: (engine: ClientEngine, ms: number) => Promise<void>): Promise<void> {
-    const { clock } = this.#deps;
-    const until = clock.now() + ms;
-    if (this.#early.messages > 0) await atMost(clock, ms, (signal) => this.#early.emptied(signal));
-    if (this.#engine) await wait(this.#engine, Math.max(0, until - clock.now()));
+    const until = this.#clock.now() + ms;
+    if (this.#early.messages > 0) await atMost(this.#clock, ms, (signal) => this.#early.emptied(signal));
+    if (this.#engine) await wait(this.#engine, Math.max(0, until - this.#clock.now()));
   }
 
   async room(signal: AbortSignal | undefined): Promise<void> {
-    if (this.#early.messages > this.#deps.bounds.maxMessages / 2) await this.#early.emptied(signal);
+    if (this.#early.messages > this.#deps.options.outbox.maxMessages / 2) await this.#early.emptied(signal);
     await this.#engine?.room(signal);
   }
 
@@ -162,24 +154,15 @@ export class LateEngine implements ClientEngine {
       this.#engine.end(force, options, callback, graceMs);
       return;
     }
-    if (this.#ending) {
-      this.#ending.callbacks.push(callback);
-      return;
-    }
+    if (!this.#ending.begins(callback)) return;
     this.#stopLoading?.();
-    const ending: Ending = { callbacks: [callback], resume: undefined };
-    this.#ending = ending;
     this.#enter('closed', 'the client was ended');
-    this.#deps.core.end(true, options, (error) => {
-      this.#ending = undefined;
-      for (const each of ending.callbacks) each(error);
-      ending.resume?.();
-    });
+    this.#deps.core.end(true, options, (error) => this.#ending.over(error));
   }
 
   stayEnded(): void {
     this.#engine?.stayEnded();
-    if (this.#ending) this.#ending.resume = undefined;
+    this.#ending.stay();
   }
 
   hears(event: string, args: readonly unknown[]): boolean {
@@ -188,8 +171,8 @@ export class LateEngine implements ClientEngine {
 
   status(): ClientStatus {
     if (this.#engine) return this.#engine.status();
-    const { core, clock } = this.#deps;
-    return statusWithoutList(this.#state, core.options.clientId ?? '', this.#early.outbox(clock.now()));
+    const { clientId = '' } = this.#deps.core.options;
+    return statusWithoutList(this.#state, clientId, this.#early.outbox(this.#clock.now()));
   }
 
   explain(clientId: string | undefined): Explanation[] {
@@ -229,7 +212,7 @@ export class LateEngine implements ClientEngine {
     this.#stopLoading?.();
     // Nobody has asked for anything: whoever does first asks for the code, too.
     if (this.#early.isEmpty) return;
-    const { clock, random, signals, backoff, core } = this.#deps;
+    const { platform, options, core } = this.#deps;
     this.#failures += 1;
     const text = `The code of the client could not be loaded (${messageOf(cause)}): is the chunk beside the bundle?`;
     const error = new FailoverError('ERR_LINK', text, { cause, retryable: true });
@@ -237,10 +220,11 @@ export class LateEngine implements ClientEngine {
       this.#stopLoading?.();
       this.#load();
     };
-    const timer = clock.setTimeout(again, backoffDelay(backoff, this.#failures, random));
-    const unlisten = signals?.listen((signal) => signal !== 'offline' && again());
+    const waitMs = backoffDelay(options.backoff, this.#failures, platform.random);
+    const timer = this.#clock.setTimeout(again, waitMs);
+    const unlisten = platform.page?.signals.listen((signal) => signal !== 'offline' && again());
     this.#stopLoading = () => {
-      clock.clearTimeout(timer);
+      this.#clock.clearTimeout(timer);
       unlisten?.();
       this.#stopLoading = undefined;
     };

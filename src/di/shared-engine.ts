@@ -1,12 +1,12 @@
 /** Makes the engine of a client with `tabs: 'shared'`: it only relays to the one client that one of the tabs connects. */
 import type { FailoverClient } from '../client/client.js';
+import { LateEngine } from '../client/late-engine.js';
 import type { ManagedSetup } from '../client/setup.js';
 import type { FailoverOptions } from '../options/options.js';
 import type { ResolvedOptions } from '../options/resolved.js';
 import type { Locks, Page } from '../platform/page.js';
 import type { Network, Platform } from '../platform/ports.js';
 import { ephemeralWarnings, type StoredId, storedId } from '../tabs/stored-id.js';
-import { lateEngine } from './late-engine.js';
 import { tokens } from './tokens.js';
 
 /** Where `tabs: 'shared'` runs, and how it makes the one client with the connection. */
@@ -44,9 +44,15 @@ export function sharedEngine(
   return {
     options: { ...options.mqtt, clientId },
     start: (core, events) =>
-      lateEngine(platform, options, core, events, async () => {
-        const { SharedEngine } = await import('../tabs/shared-engine.js');
-        return () => new SharedEngine({ ...deps, core, events });
+      new LateEngine({
+        load: async () => {
+          const { SharedEngine } = await import('../tabs/shared-engine.js');
+          return () => new SharedEngine({ ...deps, core, events });
+        },
+        core,
+        events,
+        platform,
+        options,
       }),
   };
 }

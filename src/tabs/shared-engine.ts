@@ -1,5 +1,6 @@
 /** The engine of a client with `tabs: 'shared'`: hands everything to the tab's relay. Loaded only where it is used. */
 import type { ClientEngine } from '../client/engine.js';
+import { Ending } from '../ending.js';
 import { atMost } from '../platform/at-most.js';
 import { SessionStream } from '../session/session-stream.js';
 import { type ClientStatus, type Explanation, statusWithoutList } from '../status.js';
@@ -24,8 +25,10 @@ export class SharedEngine implements ClientEngine {
   /** Made with the first request; it asks nobody before `connect`. */
   #tab: SharedTab | undefined;
   #isStarted = false;
+  /** What it is while it takes no part. */
+  #atRest: 'idle' | 'closed' = 'idle';
   #warned = false;
-  #ending: { readonly callbacks: ((error?: Error) => void)[]; resume: boolean } | undefined;
+  readonly #ending = new Ending();
 
   constructor(deps: SharedEngineDeps) {
     this.#deps = deps;
@@ -45,12 +48,12 @@ export class SharedEngine implements ClientEngine {
   }
 
   connect(_reason: string): void {
-    if (this.#ending) this.#ending.resume = true;
+    if (this.#ending.isUnderWay) this.#ending.resumeWith(() => this.#start());
     else this.#start();
   }
 
   reconnect(reason: string): void {
-    if (this.#ending || !this.#isStarted) this.connect(reason);
+    if (this.#ending.isUnderWay || !this.#isStarted) this.connect(reason);
     else this.#relay.call('reconnect').catch(() => {});
   }
 
@@ -114,24 +117,16 @@ export class SharedEngine implements ClientEngine {
   }
 
   end(...[force, options, callback, graceMs = END_GRACE_MS]: Arguments<'end'>): void {
-    if (this.#ending) {
-      this.#ending.callbacks.push(callback);
-      return;
-    }
-    const ending = { callbacks: [callback], resume: false };
-    this.#ending = ending;
+    if (!this.#ending.begins(callback)) return;
     void this.#leave(force ? 0 : graceMs).then(() => {
       // There is no connection of its own to close: MQTT.js has only its bookkeeping to do.
-      this.#deps.core.end(true, options, (error) => {
-        this.#ending = undefined;
-        for (const each of ending.callbacks) each(error);
-        if (ending.resume) this.connect('connect() was called');
-      });
+      this.#deps.core.end(true, options, (error) => this.#ending.over(error));
     });
   }
 
   async #leave(graceMs: number): Promise<void> {
     this.#isStarted = false;
+    this.#atRest = 'closed';
     if (graceMs > 0 && this.#tab?.relay.status?.state === 'connected') await this.drained(graceMs);
     const tab = this.#tab;
     this.#tab = undefined;
@@ -139,7 +134,7 @@ export class SharedEngine implements ClientEngine {
   }
 
   stayEnded(): void {
-    if (this.#ending) this.#ending.resume = false;
+    this.#ending.stay();
   }
 
   /** MQTT.js has no connection here to tell of; the leader's client keeps what is discovery's. */
@@ -150,7 +145,7 @@ export class SharedEngine implements ClientEngine {
   status(): ClientStatus {
     const relay = this.#tab?.relay;
     if (relay?.status) return relay.status;
-    const state = this.#isStarted ? 'connecting' : this.#ending ? 'closed' : 'idle';
+    const state = this.#isStarted ? 'connecting' : this.#atRest;
     return statusWithoutList(state, this.#deps.clientId, relay?.outbox);
   }
 

@@ -10,6 +10,7 @@ import type { ClientEngine } from '../../../src/client/engine.js';
 import { LateEngine } from '../../../src/client/late-engine.js';
 import type { FailoverError } from '../../../src/errors.js';
 import type { MqttCore } from '../../../src/mqtt/mqtt-core.js';
+import { resolveOptions } from '../../../src/options/resolve.js';
 import { fixedRandom } from '../../support/seeded-random.js';
 import { settle, VirtualClock } from '../../support/virtual-clock.js';
 import { FakeOrigin } from '../fakes/fake-page.js';
@@ -71,11 +72,11 @@ function world({ make }: { make?: () => ClientEngine } = {}) {
       }),
     core,
     events,
-    clock,
-    random: fixedRandom(0.5),
-    signals: page.signals,
-    backoff: { minMs: 1_000, baseMs: 2_000, maxMs: 30_000 },
-    bounds: { maxMessages: 3, maxBytes: 100 },
+    platform: { clock, random: fixedRandom(0.5), page },
+    options: resolveOptions(
+      { outbox: { maxMessages: 3, maxBytes: 100 } },
+      { maxMessages: 1_000, maxBytes: 1_000 },
+    ),
   });
   const told = (what: string) => (error?: Error | null) =>
     void settled.push(`${what} ${(error as FailoverError | null | undefined)?.code ?? 'ok'}`);

@@ -90,6 +90,7 @@ test('ended before it is elected, it takes no part', async () => {
   w.engine.connect('test');
   await w.end();
   await w.elected();
+  assert.equal(w.engine.status().state, 'closed');
   assert.equal(w.opened.length, 0);
   assert.equal(w.page.origin.holders.size, 0);
   assert.equal(w.clock.pending, 0);
