@@ -10,6 +10,7 @@ export interface Warning {
     | 'LONG_CLIENT_ID'
     | 'IDENTITY_EPHEMERAL'
     | 'CODE_NOT_LOADED'
+    | 'PROPERTIES_DROPPED'
     | 'MQTTJS_OPTION';
   /** What may happen, and what to write instead. */
   readonly message: string;

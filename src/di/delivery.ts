@@ -55,11 +55,12 @@ function backlogMaker(
   if (store === undefined) return undefined;
   const { options } = c.resolve(own.core);
   const random = c.resolve(tokens.random);
+  const speaksMqtt5 = () => options.protocolVersion === 5;
   return (shared, owner) => {
     const load = async () => {
       const { Backlog, stores } = await loadStores();
       const lease = () => stores.lease(store, options.clientId ?? '');
-      return new Backlog({ ...shared, lease, codec, random }, owner);
+      return new Backlog({ ...shared, lease, codec, random, speaksMqtt5 }, owner);
     };
     return new LateBacklog(load, owner, shared.events);
   };

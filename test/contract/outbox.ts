@@ -65,7 +65,7 @@ export function outboxContract(name: string, { make, databases, platform }: Stor
     const at = store;
     const makeBacklog: MakeBacklog = (shared, owner) => {
       const lease = () => stores.lease(at as Database | string, 'pump/17 ü');
-      const deps = { ...shared, lease, codec, random };
+      const deps = { ...shared, lease, codec, random, speaksMqtt5: () => true };
       return new LateBacklog(async () => new Backlog(deps, owner), owner, shared.events);
     };
     const outbox = new Outbox(

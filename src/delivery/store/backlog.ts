@@ -21,6 +21,8 @@ export interface BacklogDeps {
   /** Opens the store. */
   readonly lease: () => Promise<Lease>;
   readonly codec: OutboxCodec | undefined;
+  /** Whether the client speaks MQTT 5, which alone knows properties. */
+  readonly speaksMqtt5: () => boolean;
   /** False keeps everything in memory as well: a policy has to find messages by their topic. */
   readonly spills: boolean;
   readonly clock: Clock;
@@ -54,6 +56,7 @@ export class Backlog {
   #trouble: StoreTrouble | undefined;
   /** Where the next life begins to read, once this one forgets what it has loaded. */
   #lastHead: number | undefined;
+  #hasWarned = false;
 
   constructor(deps: BacklogDeps, owner: BacklogOwner) {
     this.#deps = deps;
@@ -176,6 +179,15 @@ export class Backlog {
     return this.#opening;
   }
 
+  /** An earlier life spoke MQTT 5, perhaps: MQTT.js leaves properties out where they cannot be said (R185). */
+  readonly #foundProperties = (): void => {
+    if (this.#hasWarned || this.#deps.speaksMqtt5()) return;
+    this.#hasWarned = true;
+    const message =
+      'The store has messages with properties of MQTT 5, which are delivered without them, as this client speaks MQTT 3.1.1. Set protocolVersion: 5 as the client had that published them.';
+    this.#deps.events.emit('warning', { code: 'PROPERTIES_DROPPED', message });
+  };
+
   /** A message in memory is settled: the store need not keep it. */
   readonly #release = (message: Message): void => {
     this.#tail?.release(message.sequence);
@@ -188,7 +200,7 @@ export class Backlog {
     let lease: Lease | undefined;
     try {
       lease = await this.#deps.lease();
-      const reader = new StoreReader(lease.section, this.#lives, this.#deps.codec);
+      const reader = new StoreReader(lease.section, this.#lives, this.#deps.codec, this.#foundProperties);
       const state = await reader.open();
       if (this.#phase === 'opening') this.#begin(lease, reader, state, before);
       else await lease.release();

@@ -57,14 +57,22 @@ export class StoreReader {
   readonly #section: DatabaseSection;
   readonly #lives: Lives;
   readonly #codec: OutboxCodec | undefined;
+  readonly #onProperties: () => void;
   #received: ReadonlySet<string> = new Set();
   /** Bytes of the largest of the records that were read last. */
   #heaviest = 1;
 
-  constructor(section: DatabaseSection, lives: Lives, codec: OutboxCodec | undefined) {
+  /** @param onProperties - Told of every message that has properties of MQTT 5. */
+  constructor(
+    section: DatabaseSection,
+    lives: Lives,
+    codec: OutboxCodec | undefined,
+    onProperties: () => void = () => {},
+  ) {
     this.#section = section;
     this.#lives = lives;
     this.#codec = codec;
+    this.#onProperties = onProperties;
   }
 
   /**
@@ -146,7 +154,9 @@ export class StoreReader {
     const received = this.#received.size > 0 && this.#received.has(receivedKey(key.sequence));
     try {
       const body = unframe(value);
-      return { key, received, content: decodeBody(this.#codec ? await this.#codec.decode(body) : body) };
+      const content = decodeBody(this.#codec ? await this.#codec.decode(body) : body);
+      if (content.options.properties) this.#onProperties();
+      return { key, received, content };
     } catch (cause) {
       const text = `Message ${key.sequence} of the outbox cannot be read, and stays in its store`;
       return { key, received, error: new FailoverError('ERR_STORE', text, { cause }) };

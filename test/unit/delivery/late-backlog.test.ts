@@ -30,7 +30,8 @@ function life(database = new MemoryDatabase()) {
       elsewhere: { size: 0, bytes: 0 },
       makeBacklog: (shared, owner) => {
         const lease = () => stores.lease(database, 'c');
-        const deps = { ...shared, lease, codec: undefined, random: { next: () => 0.5 } };
+        const random = { next: () => 0.5 };
+        const deps = { ...shared, lease, codec: undefined, random, speaksMqtt5: () => true };
         const load = () =>
           new Promise<Backlog>((resolve, reject) => {
             const fail = () => reject(new TypeError('Failed to fetch dynamically imported module'));

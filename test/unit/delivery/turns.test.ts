@@ -63,7 +63,10 @@ function life({
         database &&
         ((shared, owner) => {
           const lease = () => stores.lease(database, 'c');
-          return new Backlog({ ...shared, lease, codec, random: { next: () => 0.5 } }, owner);
+          return new Backlog(
+            { ...shared, lease, codec, random: { next: () => 0.5 }, speaksMqtt5: () => true },
+            owner,
+          );
         }),
     },
   );

@@ -274,7 +274,10 @@ async function lifeOf(database: MemoryDatabase) {
       elsewhere: { size: 0, bytes: 0 },
       makeBacklog: (shared, owner) => {
         const lease = () => stores.lease(database, 'c');
-        return new Backlog({ ...shared, lease, codec: undefined, random: { next: () => 0.5 } }, owner);
+        return new Backlog(
+          { ...shared, lease, codec: undefined, random: { next: () => 0.5 }, speaksMqtt5: () => true },
+          owner,
+        );
       },
     },
   );

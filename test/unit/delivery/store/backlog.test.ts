@@ -14,7 +14,7 @@ import { settle, VirtualClock } from '../../../support/virtual-clock.js';
 import { MemoryDatabase } from '../../fakes/memory-database.js';
 import { Recorder } from '../../fakes/recorder.js';
 
-function life(database: MemoryDatabase, maxMessages = 100_000) {
+function life(database: MemoryDatabase, maxMessages = 100_000, protocolVersion = 5) {
   const clock = new VirtualClock();
   const events = new Recorder();
   const stores = new Stores(undefined);
@@ -26,7 +26,9 @@ function life(database: MemoryDatabase, maxMessages = 100_000) {
       elsewhere: { size: 0, bytes: 0 },
       makeBacklog: (shared, owner) => {
         const lease = () => stores.lease(database, 'c');
-        return new Backlog({ ...shared, lease, codec: undefined, random: { next: () => 0.5 } }, owner);
+        const speaksMqtt5 = () => protocolVersion === 5;
+        const deps = { ...shared, lease, codec: undefined, random: { next: () => 0.5 }, speaksMqtt5 };
+        return new Backlog(deps, owner);
       },
     },
   );
@@ -101,6 +103,35 @@ describe('a store', () => {
     assert.deepEqual(log, ['a stored ok', 'a settled ok']);
     assert.deepEqual(records(database), []);
     await end();
+  });
+
+  test('says once that properties of MQTT 5 are lost on a client that does not speak it', async () => {
+    for (const [protocolVersion, properties, warnings] of [
+      [4, { contentType: 'text/plain' }, ['PROPERTIES_DROPPED']],
+      [5, { contentType: 'text/plain' }, []],
+      [4, undefined, []],
+    ] as const) {
+      const database = new MemoryDatabase();
+      const before = life(database);
+      await before.work();
+      for (const topic of ['a', 'b']) {
+        const options = { qos: 1 as const, ...(properties ? { properties } : {}) };
+        before.outbox.add(
+          createMessage(topic, '', options, () => {}, before.clock.now()),
+          false,
+        );
+      }
+      await before.work();
+      await before.end();
+      const { work, drain, events, end } = life(database, 100_000, protocolVersion);
+      await work();
+      assert.deepEqual(await drain(), ['a', 'b']);
+      assert.deepEqual(
+        events.of('warning').map(({ code }) => code),
+        warnings,
+      );
+      await end();
+    }
   });
 
   test('loses nothing of the life before to what this one publishes while it opens, QoS 0 among it', async () => {
