@@ -70,12 +70,16 @@ function closure(outputs, name, found = new Set()) {
 
 /** What is loaded before `name`: it is imported dynamically by others, and they are there, with what they need. */
 function before(outputs, name, initial) {
-  const importers = Object.keys(outputs).filter((each) =>
-    outputs[each].imports.some(({ path, kind }) => path === name && kind === 'dynamic-import'),
+  const importers = Object.keys(outputs).filter(
+    (each) =>
+      each !== name &&
+      outputs[each].imports.some(({ path, kind }) => path === name && kind === 'dynamic-import'),
   );
-  const [first = initial, ...others] = importers
-    .filter((each) => each !== name)
-    .map((each) => new Set([...closure(outputs, each), ...before(outputs, each, initial)]));
+  // What the page asks for together with the engine comes with it.
+  const later = importers.filter((each) => !initial.has(each));
+  const [first = initial, ...others] = (later.length > 0 ? later : importers).map(
+    (each) => new Set([...closure(outputs, each), ...before(outputs, each, initial)]),
+  );
   return new Set([...initial, ...[...first].filter((each) => others.every((other) => other.has(each)))]);
 }
 

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
+import type { Route } from 'playwright-core';
 import { aedesCluster } from '../support/aedes-cluster.js';
 import { type Bundle, byEsbuild, byRollup, byVite, byWebpack } from '../support/bundles.js';
 import { browserPage } from '../support/page.js';
@@ -67,18 +68,28 @@ window.start = async (brokers) => {
   await client.publishAsync('readings', 'x', { qos: 1 });
   await client.endAsync();
 };`;
+/** An application that finds its brokers, and whose publishes outlive it. */
+const DURABLE_APP = `
+import { connect } from 'mqtt-failover';
+window.start = async (urls) => {
+  window.client = connect(async () => urls, { clientId: 'durable', outbox: { store: 'durable' } });
+};`;
 const PAGE_APP = `${APP}\nwindow.start = start;`;
 const WORKER_APP = `${APP}\nonmessage = async ({ data }) => postMessage(await start(data).catch(String));`;
 const HTML = '<!doctype html><title>app</title><script type="module" src="/app/page.js"></script>';
 const POLICY = "default-src 'none'; script-src 'self'; connect-src ws:";
 
-/** The file with the code that connects; bundlers name it as they like. */
-function engineIn(files: Bundle): readonly [string, Uint8Array | string] {
-  const isEngine = (code: Uint8Array | string) => Buffer.from(code).includes('waiting for the retry budget');
-  const found = [...files].filter(([path, code]) => path !== '/app/page.js' && isEngine(code));
-  assert.equal(found.length, 1, 'the engine is in a chunk of its own');
+/** The file with a part of the library that a page loads; bundlers name it as they like. */
+function chunkWith(text: string, files: Bundle): readonly [string, Uint8Array | string] {
+  const found = [...files].filter(
+    ([path, code]) => path !== '/app/page.js' && Buffer.from(code).includes(text),
+  );
+  assert.equal(found.length, 1, 'it is in a chunk of its own');
   return found[0]!;
 }
+const ENGINE = 'waiting for the retry budget';
+const STORE = 'A record of the outbox cannot be read';
+const DISCOVERY = 'The topology topic was ignored';
 
 describe('the package in an application', () => {
   for (const [bundler, bundle] of [
@@ -111,7 +122,7 @@ describe('the package in an application', () => {
     it(`bundled by ${bundler} keeps what is published while its engine cannot be loaded, and says so`, async () => {
       await using cluster = await aedesCluster(2);
       const files = await bundle('page', UNDAUNTED_APP);
-      const [path, code] = engineIn(files);
+      const [path, code] = chunkWith(ENGINE, files);
       files.delete(path);
       await using opened = await browserPage({ html: HTML, policy: POLICY, files });
       const { page } = opened;
@@ -135,7 +146,7 @@ describe('the package in an application', () => {
   it('loads the engine with the first client that has a use for it, which one of one broker has not', async () => {
     await using cluster = await aedesCluster(2);
     const files = await byEsbuild('page', FRUGAL_APP);
-    const [engine] = engineIn(files);
+    const [engine] = chunkWith(ENGINE, files);
     await using opened = await browserPage({ html: HTML, policy: POLICY, files });
     const { page } = opened;
     const requested: string[] = [];
@@ -145,6 +156,28 @@ describe('the package in an application', () => {
     assert.ok(!requested.includes(engine));
     await page.evaluate((urls) => window.start(urls), cluster.wsUrls);
     assert.ok(requested.includes(engine));
+  });
+
+  it('asks for the durable outbox and for discovery together with the engine', async () => {
+    await using cluster = await aedesCluster(2);
+    const files = await byEsbuild('page', DURABLE_APP);
+    const [engine] = chunkWith(ENGINE, files);
+    const needed = [STORE, DISCOVERY].map((text) => chunkWith(text, files)[0]);
+    await using opened = await browserPage({ html: HTML, policy: POLICY, files });
+    const { page } = opened;
+    const held = await new Promise<Route>((resolve, reject) => {
+      const asked = Promise.all(
+        needed.map((path) => page.waitForRequest((request) => request.url().endsWith(path))),
+      );
+      page.route(`**${engine}`, (route) => asked.then(() => resolve(route), reject)).catch(reject);
+      page
+        .waitForFunction(() => typeof window.start === 'function')
+        .then(() => page.evaluate((urls) => window.start(urls), cluster.wsUrls))
+        .catch(reject);
+    });
+    await held.continue();
+    await page.waitForFunction(() => window.client.connected);
+    assert.deepEqual(opened.errors, []);
   });
 
   it('stays where it is, and fails over all the same, when the chunk of planned moves is not there', async () => {
