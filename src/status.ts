@@ -84,7 +84,7 @@ export function statusWithoutList(
     home: null,
     endpoints: [],
     outbox,
-    discovery: { source: 'static', revision: null, updatedAt: null, error: null },
+    discovery: { source: null, revision: null, updatedAt: null, error: null },
     counters: {},
   };
 }

@@ -121,7 +121,7 @@ describe('a client whose code is loaded', () => {
       home: null,
       endpoints: [],
       outbox: { messages: 2, bytes: 4, oldestAgeMs: 40 },
-      discovery: { source: 'static', revision: null, updatedAt: null, error: null },
+      discovery: { source: null, revision: null, updatedAt: null, error: null },
       counters: {},
     });
     assert.deepEqual(w.engine.explain(undefined), []);
