@@ -149,7 +149,8 @@ describe('a page that is denied', { timeout: 60_000 }, () => {
     );
     assert.equal(source, 'static');
     assert.ok(registry.requests.length > 0);
-    assert.match((await events(page)).join(), /127\.0\.0\.1:\d+\/nodes\.json: Failed to fetch/);
+    const refused = /127\.0\.0\.1:\d+\/nodes\.json: Failed to fetch; .*Access-Control-Allow-Origin/;
+    assert.match((await events(page)).join(), refused);
     assert.deepEqual(opened.errors, []);
   });
 

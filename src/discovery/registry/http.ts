@@ -38,6 +38,9 @@ export interface RegistryHttpDeps {
   readonly headers: RegistryHeaders | undefined;
 }
 
+/** A page is told the same of a registry that is down, one that redirects, and one that forgot its CORS header (R60). */
+const ALL_A_PAGE_LEARNS = '; is it up, and does it send Access-Control-Allow-Origin for this page?';
+
 /** Asks registries: user's headers, no redirects, no cookies, and one meaning for each status. */
 export class RegistryHttp {
   readonly #deps: RegistryHttpDeps;
@@ -85,7 +88,7 @@ export class RegistryHttp {
       return await deadline.race(fetch(target.url, init));
     } catch (cause) {
       signal.throwIfAborted();
-      throw failure(reasonOf(cause), { cause });
+      throw failure(`${reasonOf(cause)}${httpCache ? ALL_A_PAGE_LEARNS : ''}`, { cause });
     }
   }
 
