@@ -41,10 +41,10 @@ const offlineTime = new DurationChart(svgById('offline-chart'));
 /** @type {import('./control.js').ServerState} */
 let state = { run: '', brokers: [], mayAdd: true, arrived: {} };
 
-/** What an order means, in words. @type {Record<string, (id: string) => string>} */
+/** What an order means, in words: two short lines on a phone. @type {Record<string, (id: string) => string>} */
 const ORDERS = {
-  kill: (id) => `You killed ${id}: its port refuses, its connections are reset.`,
-  hang: (id) => `You hung ${id}: nothing is closed, and nothing is answered.`,
+  kill: (id) => `You killed ${id}: connections reset, port closed.`,
+  hang: (id) => `You hung ${id}: still open, but silent.`,
   resume: (id) => `${id} answers again.`,
   drain: (id) => `You drain ${id}: the registry asks its clients to leave.`,
   start: (id) => `${id} is in service again; its clients will come home.`,
@@ -53,12 +53,11 @@ const ORDERS = {
 /** @type {import('./device.js').Listener} */
 const listener = {
   failedOver: ({ name }, { from, to, offlineMs }, waitedMs) => {
-    const ms = Math.round(offlineMs);
     // A broker that hangs is silent before it is left, and that is time without service, too.
     const silence =
       waitedMs > offlineMs + SILENCE_MS ? `, after ${seconds(waitedMs - offlineMs)} of silence` : '';
     offlineTime.add('failover', Math.max(offlineMs, waitedMs));
-    journal.add('good', `${name} failed over from ${from} to ${to} in ${ms} ms${silence}`);
+    journal.add('good', `${name} failed over from ${from} to ${to} in ${duration(offlineMs)}${silence}`);
     announcer.moved('failed over', to);
   },
   moved: ({ name }, { from, to, gapMs }, isReturn) => {
@@ -100,13 +99,19 @@ async function command(path, id, verb) {
     const text =
       ORDERS[verb]?.(id) ?? `You added ${state.brokers.at(-1)?.id}; the registry tells the clients.`;
     journal.add('act', text);
-    announcer.say(text);
+    say(text);
   } catch (error) {
     const text = `That did not work: ${/** @type {Error} */ (error).message}`;
     journal.add('bad', text);
-    announcer.say(text);
+    say(text);
   }
   showPicture();
+}
+
+/** Above the picture, as the journal is far below it on a phone; and spoken. @param {string} text */
+function say(text) {
+  setText(byId('caption'), text);
+  announcer.say(text);
 }
 
 function showPicture() {

@@ -55,7 +55,6 @@ export class Stage {
     const element = document.createElement('span');
     element.className = 'dot';
     element.textContent = label;
-    this.#layer.append(element);
     const dot = { element, place: LANE, slot: 0, cameAt: this.#nextArrival(), offlineSince: undefined };
     this.#dots.set(name, dot);
     return dot;
@@ -111,6 +110,8 @@ export class Stage {
         const x = left - origin.left + (dot.slot % columns) * PITCH;
         const y = top - origin.top + Math.floor(dot.slot / columns) * PITCH;
         dot.element.style.transform = `translate(${x}px, ${y}px)`;
+        // Not before it has a place: it would fly in from a corner.
+        if (!dot.element.isConnected) this.#layer.append(dot.element);
       }
     }
   }
