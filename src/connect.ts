@@ -86,5 +86,12 @@ export function createConnector({ platform, makeEngine, defaults }: Runtime): Co
 /** MQTT.js connects in the constructor; ours waits for the caller to add listeners, unless the caller was faster. */
 function start(client: FailoverClient): void {
   if (client.isPlain) client.connect();
-  else queueMicrotask(() => client.status().state === 'idle' && client.connect());
+  else queueMicrotask(() => client.status().state === 'idle' && startIdle(client));
+}
+
+function startIdle(client: FailoverClient): void {
+  const { disconnecting } = client;
+  client.connect();
+  // `drain()` may have been called already: to connect takes publishes again.
+  client.disconnecting ||= disconnecting;
 }

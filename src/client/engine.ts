@@ -89,20 +89,23 @@ export class Engine {
 
   /** Calls `then` when the client has ended, if it is ending, and has an id of its own; unless it is ended before. */
   #begin(then: () => void): void {
-    const again = () => this.#begin(then);
     if (this.#ending.isUnderWay) {
-      this.#ending.resumeWith(again);
+      this.#ending.resumeWith(() => this.#begin(then));
       return;
     }
-    if (!this.#id.isOurs) {
-      this.#id.claim(again);
-      return;
-    }
+    // Now, and not when there is an id: `drain()` may be called meanwhile.
+    this.#deps.core.revive();
+    if (this.#id.isOurs) this.#go(then);
+    else this.#id.claim(() => this.#go(then));
+  }
+
+  #go(then: () => void): void {
+    // While the id was claimed, the application may have ended the client.
+    if (this.#ending.isUnderWay) return;
     this.#warnOnce();
     // A listener may have ended the client.
     if (this.#ending.isUnderWay) return;
     this.#deps.lifecycle?.start();
-    this.#deps.core.revive();
     this.#deps.delivery.publisher.open();
     then();
   }
@@ -135,13 +138,15 @@ export class Engine {
     await moves.moved();
   }
 
+  /** @param publishedAt - Monotonic milliseconds of the application's call, when that was not just now. */
   publish(
     topic: string,
     payload: string | Uint8Array | undefined,
     options: IClientPublishOptions,
     callback: PacketCallback | undefined,
+    publishedAt?: number,
   ): void {
-    this.#deps.delivery.publisher.publish(topic, payload, options, callback);
+    this.#deps.delivery.publisher.publish(topic, payload, options, callback, publishedAt);
   }
 
   subscribe(

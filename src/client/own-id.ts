@@ -20,7 +20,6 @@ export class OwnId {
 
   /** Calls `then` when the id is no other tab's, unless the client is ended before. */
   claim(then: () => void): void {
-    this.#core.revive();
     void this.#identity?.claim().then((id) => {
       if (id === undefined) return;
       this.#core.options.clientId = id;

@@ -30,20 +30,20 @@ export class Intake {
     payload: string | Uint8Array | undefined,
     options: IClientPublishOptions,
     callback: PacketCallback | undefined,
+    publishedAt = this.#deps.clock.now(),
   ): Message | undefined {
-    const { outbox, clock, dedupIds, byteLength } = this.#deps;
+    const { outbox, dedupIds, byteLength } = this.#deps;
     const settled = callback ?? ignore;
-    const now = clock.now();
     const problem = publishProblem(topic, payload, options);
     if (problem) {
-      outbox.drops.reject(createMessage(String(topic), '', {}, settled, now), 'rejected', problem);
+      outbox.drops.reject(createMessage(String(topic), '', {}, settled, publishedAt), 'rejected', problem);
       return undefined;
     }
     const alias = options.properties?.topicAlias;
     if (alias !== undefined)
-      return this.accept(this.#topicOf(alias, topic), payload, withoutAlias(options), callback);
+      return this.accept(this.#topicOf(alias, topic), payload, withoutAlias(options), callback, publishedAt);
     const identified = dedupIds?.identify(options) ?? options;
-    return createMessage(topic, payload, identified, settled, now, byteLength);
+    return createMessage(topic, payload, identified, settled, publishedAt, byteLength);
   }
 
   /** An alias that never had a topic leaves it empty, which is refused as an empty topic. */

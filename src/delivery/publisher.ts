@@ -120,8 +120,9 @@ export class Publisher {
     payload: string | Uint8Array | undefined,
     options: IClientPublishOptions,
     callback: PacketCallback | undefined,
+    publishedAt?: number,
   ): void {
-    const message = this.#intake.accept(topic, payload, options, callback);
+    const message = this.#intake.accept(topic, payload, options, callback, publishedAt);
     if (!message) return;
     if (this.#flowing && this.#outbox.mayPass(message) && this.#turns.mayPass(message))
       this.#sendNow(message);

@@ -75,8 +75,8 @@ export class SharedEngine implements ClientEngine {
     for (const warning of warnings) events.emit('warning', warning);
   }
 
-  publish(...args: Arguments<'publish'>): void {
-    this.#relay.publish(...args);
+  publish(...[topic, payload, options, callback]: Arguments<'publish'>): void {
+    this.#relay.publish(topic, payload, options, callback);
   }
 
   subscribe(...args: Arguments<'subscribe'>): void {

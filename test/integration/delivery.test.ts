@@ -919,6 +919,16 @@ describe('drain()', () => {
     assert.deepEqual(payloads(broker), ['before']);
   });
 
+  test('takes no more publishes when it is called in the turn of connect(), either', async () => {
+    await using broker = await scriptedBroker();
+    await using subject = client(twice(broker));
+    const sent = outcome(subject.publishAsync('t', 'before', { qos: 1 }));
+    const drained = subject.drain();
+    await once(subject, 'state');
+    assert.equal(await outcome(subject.publishAsync('t', 'after', { qos: 1 })), 'client disconnecting');
+    assert.deepEqual([await drained, await sent], [{ undelivered: 0 }, 'ok']);
+  });
+
   test('delivers what waits for a broker to come back', async () => {
     await using broker = await scriptedBroker();
     await using subject = client(twice(broker), hurried());
