@@ -1,4 +1,6 @@
 /** The engine of a client in a page before its code is there: a page loads that with its first client. */
+
+import { RetryBudget } from '../connection/retry-budget.js';
 import { Drops } from '../delivery/drops.js';
 import { Intake } from '../delivery/intake.js';
 import { copyPayload, settle } from '../delivery/message.js';
@@ -9,6 +11,7 @@ import { backoffDelay } from '../health/backoff.js';
 import type { MqttCore } from '../mqtt/mqtt-core.js';
 import type { ResolvedOptions } from '../options/resolved.js';
 import { atMost } from '../platform/at-most.js';
+import { LONGEST_TIMER_MS } from '../platform/longest-timer.js';
 import type { Clock, Platform } from '../platform/ports.js';
 import { SessionStream } from '../session/session-stream.js';
 import { type ClientStatus, type Explanation, statusWithoutList } from '../status.js';
@@ -23,8 +26,11 @@ export interface LateEngineDeps {
   /** Its page tells when it is worth asking again. */
   readonly platform: Pick<Platform, 'clock' | 'random' | 'page'>;
   /** As much may wait for the engine as in its outbox, and attempts to load wait as those to connect do. */
-  readonly options: Pick<ResolvedOptions, 'backoff' | 'outbox'>;
+  readonly options: Pick<ResolvedOptions, 'backoff' | 'outbox' | 'reconnect'>;
 }
+
+/** Milliseconds after which a request for the code counts as failed; one that is answered later serves the next attempt. */
+const LOAD_TIMEOUT_MS = 30_000;
 
 type Arguments<M extends keyof ClientEngine> = Parameters<ClientEngine[M]>;
 
@@ -40,6 +46,9 @@ export class LateEngine implements ClientEngine {
   #isThere = false;
   /** Ends the attempt to load, or the wait for the next one. */
   #stopLoading: (() => void) | undefined;
+  /** Ends such a wait with the next attempt. */
+  #loadNow: (() => void) | undefined;
+  readonly #budget: RetryBudget;
   #failures = 0;
   #state: ClientState = 'idle';
   readonly #ending = new Ending();
@@ -48,6 +57,7 @@ export class LateEngine implements ClientEngine {
     const { events, platform } = deps;
     this.#deps = deps;
     this.#clock = platform.clock;
+    this.#budget = new RetryBudget(this.#clock);
     this.#drops = new Drops(events, undefined);
     this.#intake = new Intake({ outbox: { drops: this.#drops }, clock: this.#clock });
     this.#load();
@@ -76,6 +86,13 @@ export class LateEngine implements ClientEngine {
     }
     if (!this.#engine) this.#deps.core.revive();
     this.#call({ run, fail: () => {} });
+    if (this.#state === 'closed') this.#enter('idle', 'the client is to connect again');
+    this.#hurry();
+  }
+
+  /** Cuts a wait for the next attempt to load short, as often as the retry budget allows. */
+  #hurry(): void {
+    if (this.#loadNow && this.#budget.take()) this.#loadNow();
   }
 
   publish(...[topic, payload, options, callback]: Arguments<'publish'>): void {
@@ -94,17 +111,21 @@ export class LateEngine implements ClientEngine {
     }
     copyPayload(message);
     // With the options as they came: the engine reads more of them.
-    const run: EarlyCall['run'] = (engine) => engine.publish(topic, message.payload, options, callback);
+    const { payload: own, publishedAt } = message;
+    const run: EarlyCall['run'] = (engine) => engine.publish(topic, own, options, callback, publishedAt);
     this.#call({ run, fail: (error) => settle(message, error), message });
   }
 
   subscribe(...[topics, options, callback]: Arguments<'subscribe'>): void {
     const fail = callback as (error: Error) => void;
-    this.#call({ run: (engine) => engine.subscribe(topics, options, callback), fail });
+    // As payloads, topics are the caller's again when `subscribe` returns.
+    const own = Array.isArray(topics) ? [...topics] : { ...topics };
+    this.#call({ run: (engine) => engine.subscribe(own, options, callback), fail });
   }
 
   unsubscribe(...[topics, options, callback]: Arguments<'unsubscribe'>): void {
-    this.#call({ run: (engine) => engine.unsubscribe(topics, options, callback), fail: callback });
+    const own = [...topics];
+    this.#call({ run: (engine) => engine.unsubscribe(own, options, callback), fail: callback });
   }
 
   moveTo(id: string): Promise<void> {
@@ -144,7 +165,9 @@ export class LateEngine implements ClientEngine {
   }
 
   async room(signal: AbortSignal | undefined): Promise<void> {
-    if (this.#early.messages > this.#deps.options.outbox.maxMessages / 2) await this.#early.emptied(signal);
+    const { maxMessages, maxBytes } = this.#deps.options.outbox;
+    const { messages, bytes } = this.#early;
+    if (messages > maxMessages / 2 || bytes > maxBytes / 2) await this.#early.emptied(signal);
     await this.#engine?.room(signal);
   }
 
@@ -181,8 +204,11 @@ export class LateEngine implements ClientEngine {
 
   #load(): void {
     let isOver = false;
+    const late = () => this.#failed(new Error(`nothing came within ${LOAD_TIMEOUT_MS / 1_000} s`));
+    const timer = this.#clock.setTimeout(late, LOAD_TIMEOUT_MS);
     this.#stopLoading = () => {
       isOver = true;
+      this.#clock.clearTimeout(timer);
       this.#stopLoading = undefined;
     };
     this.#deps.load().then(
@@ -204,7 +230,11 @@ export class LateEngine implements ClientEngine {
       return;
     }
     this.#enter('idle', 'the code of the client is there');
+    const { client } = this.#deps.core;
+    // `drain()` may have been called since `connect()`, which takes publishes again.
+    const { disconnecting } = client;
     this.#early.handOver(this.#engine);
+    client.disconnecting ||= disconnecting;
     this.#isThere = true;
   }
 
@@ -220,16 +250,20 @@ export class LateEngine implements ClientEngine {
       this.#stopLoading?.();
       this.#load();
     };
-    const waitMs = backoffDelay(options.backoff, this.#failures, platform.random);
+    const { backoff, reconnect } = options;
+    const waitMs = reconnect ? backoffDelay(backoff, this.#failures, platform.random) : LONGEST_TIMER_MS;
     const timer = this.#clock.setTimeout(again, waitMs);
-    const unlisten = platform.page?.signals.listen((signal) => signal !== 'offline' && again());
+    const unlisten = platform.page?.signals.listen((signal) => signal !== 'offline' && this.#hurry());
+    this.#loadNow = again;
     this.#stopLoading = () => {
       this.#clock.clearTimeout(timer);
       unlisten?.();
+      this.#loadNow = undefined;
       this.#stopLoading = undefined;
     };
-    this.#enter('backoff', text);
-    core.emitError(error);
+    this.#enter(reconnect ? 'backoff' : 'failed', text);
+    // A listener may have ended the client.
+    if (!this.#ending.isUnderWay) core.emitError(error);
   }
 
   #enter(to: ClientState, reason: string): void {

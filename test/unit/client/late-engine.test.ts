@@ -6,10 +6,12 @@
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { describe, mock, test } from 'node:test';
+import type { ISubscriptionMap } from 'mqtt';
 import type { ClientEngine } from '../../../src/client/engine.js';
 import { LateEngine } from '../../../src/client/late-engine.js';
 import type { FailoverError } from '../../../src/errors.js';
 import type { MqttCore } from '../../../src/mqtt/mqtt-core.js';
+import type { FailoverOptions } from '../../../src/options/options.js';
 import { resolveOptions } from '../../../src/options/resolve.js';
 import { fixedRandom } from '../../support/seeded-random.js';
 import { settle, VirtualClock } from '../../support/virtual-clock.js';
@@ -21,16 +23,21 @@ interface Asked {
   readonly fail: () => Promise<void>;
 }
 
-function world({ make }: { make?: () => ClientEngine } = {}) {
+function world({ make, given = {} }: { make?: () => ClientEngine; given?: FailoverOptions } = {}) {
   const clock = new VirtualClock();
   const page = new FakeOrigin().page();
   const events = new Recorder();
   const log: string[] = [];
   const settled: string[] = [];
   const asked: Asked[] = [];
+  const client = { disconnecting: false };
   const core = {
     options: { clientId: 'desk' },
-    revive: () => log.push('revive'),
+    client,
+    revive: () => {
+      client.disconnecting = false;
+      log.push('revive');
+    },
     end: (_force: boolean, _options: unknown, done: () => void) => {
       log.push('core ended');
       queueMicrotask(done);
@@ -74,7 +81,7 @@ function world({ make }: { make?: () => ClientEngine } = {}) {
     events,
     platform: { clock, random: fixedRandom(0.5), page },
     options: resolveOptions(
-      { outbox: { maxMessages: 3, maxBytes: 100 } },
+      { outbox: { maxMessages: 3, maxBytes: 100 }, ...given },
       { maxMessages: 1_000, maxBytes: 1_000 },
     ),
   });
@@ -83,6 +90,8 @@ function world({ make }: { make?: () => ClientEngine } = {}) {
   return {
     clock,
     page,
+    client,
+    core,
     events,
     log,
     settled,
@@ -200,15 +209,106 @@ describe('a client whose code is loaded', () => {
     assert.match(w.events.of('dropped')[2]!.error!.message, /3 of 3 messages and 7 of 100 bytes/);
   });
 
-  test('lets the caller reuse its buffer', async () => {
+  test('lets the caller reuse its buffer, and its lists of topics', async () => {
     const given: unknown[] = [];
     const publish: ClientEngine['publish'] = (_, payload) => void given.push(payload);
-    const w = world({ make: () => ({ publish }) as unknown as ClientEngine });
+    const take = (topics: unknown) => void given.push(topics);
+    const w = world({
+      make: () => ({ publish, subscribe: take, unsubscribe: take }) as unknown as ClientEngine,
+    });
     const buffer = Buffer.from('read me');
+    const topics = ['a'];
+    const map: ISubscriptionMap = { b: { qos: 1 } };
     w.publish('a', buffer);
+    w.engine.subscribe(topics, undefined, () => {});
+    w.engine.subscribe(map, undefined, () => {});
+    w.engine.unsubscribe(topics, undefined, () => {});
     buffer.fill(0);
+    topics[0] = 'z';
+    map.z = { qos: 0 };
     await w.asked[0]!.arrive();
-    assert.deepEqual(given, [Buffer.from('read me')]);
+    assert.deepEqual(given, [Buffer.from('read me'), ['a'], { b: { qos: 1 } }, ['a']]);
+  });
+
+  test('counts the age of a message from the call', async () => {
+    const given: unknown[] = [];
+    const w = world({
+      make: () =>
+        ({ publish: (...args: unknown[]) => void given.push([args[0], args[4]]) }) as unknown as ClientEngine,
+    });
+    w.publish('a');
+    await w.clock.advance(500);
+    w.publish('b');
+    const now = w.clock.now();
+    await w.clock.advance(700);
+    await w.asked[0]!.arrive();
+    assert.deepEqual(given, [
+      ['a', now - 500],
+      ['b', now],
+    ]);
+  });
+
+  test('takes no publishes again after drain(), which may be called before the code is there', async () => {
+    const w = world({
+      make: () => ({ connect: () => w.core.revive(), publish() {} }) as unknown as ClientEngine,
+    });
+    w.engine.connect('test');
+    w.publish('a');
+    w.client.disconnecting = true;
+    await w.asked[0]!.arrive();
+    assert.equal(w.client.disconnecting, true);
+  });
+
+  test('asks again at once when the application does, as often as the retry budget allows', async () => {
+    const w = world();
+    w.engine.connect('test');
+    for (let attempt = 0; attempt < 11; attempt += 1) {
+      await w.asked[attempt]!.fail();
+      w.publish('joins the wait');
+      assert.equal(w.asked.length, attempt + 1);
+      w.engine.reconnect('again');
+      assert.equal(w.asked.length, attempt + 2);
+      w.engine.reconnect('under way already');
+    }
+    await w.asked[11]!.fail();
+    w.engine.reconnect('too often');
+    w.page.signal('online');
+    assert.equal(w.asked.length, 12, 'no storm');
+    await w.clock.advance(60_000);
+    assert.equal(w.asked.length, 13, 'the wait itself goes on');
+  });
+
+  test('tells of a request that nobody answers, and takes the answer when it comes after all', async () => {
+    const w = world();
+    w.engine.connect('test');
+    w.heard();
+    await w.clock.advance(29_999);
+    assert.equal(w.heard(), '');
+    await w.clock.advance(1);
+    assert.equal(w.heard(), 'error ERR_LINK');
+    assert.match(w.heardErrors[0]!.message, /nothing came within 30 s/);
+    await w.asked[0]!.arrive();
+    assert.equal(w.engine.status().state, 'backoff');
+    await w.clock.advance(2_000);
+    await w.asked[1]!.arrive();
+    assert.equal(w.heard(), 'connect test');
+    assert.equal(w.clock.pending, 0);
+  });
+
+  test('with `reconnectPeriod: 0` it tries once, and again when it is asked to', async () => {
+    const w = world({ given: { reconnectPeriod: 0 } });
+    w.engine.connect('test');
+    w.publish('a');
+    await w.asked[0]!.fail();
+    assert.deepEqual([w.heard(), w.engine.status().state], ['revive, error ERR_LINK', 'failed']);
+    await w.clock.advance(3_600_000);
+    w.publish('b');
+    assert.equal(w.asked.length, 1);
+    w.engine.reconnect('test');
+    w.heard();
+    await w.asked[1]!.arrive();
+    assert.equal(w.heard(), 'connect test, publish a x, publish b x, reconnect test');
+    assert.equal(w.clock.pending, 0);
   });
 
   test('asks again when it could not be loaded: after a wait that grows, and when the page is online again', async () => {
@@ -276,13 +376,18 @@ describe('a client whose code is loaded', () => {
     }
   });
 
-  test('ended by a listener of its own error, stays ended', async () => {
-    const w = world();
-    w.engine.connect('test');
-    w.onError(() => w.engine.end(true, undefined, () => {}));
-    await w.asked[0]!.fail();
-    await w.clock.advance(60_000);
-    assert.deepEqual([w.engine.status().state, w.asked.length, w.clock.pending], ['closed', 1, 0]);
+  test('ended by a listener of its own, stays ended', async () => {
+    for (const event of ['error', 'state'] as const) {
+      const w = world();
+      const end = () => w.engine.end(true, undefined, () => {});
+      w.engine.connect('test');
+      if (event === 'error') w.onError(end);
+      else w.events.listener = () => w.engine.status().state === 'backoff' && end();
+      await w.asked[0]!.fail();
+      await w.clock.advance(60_000);
+      assert.deepEqual([w.engine.status().state, w.asked.length, w.clock.pending], ['closed', 1, 0]);
+      assert.equal(w.heardErrors.length, event === 'error' ? 1 : 0, 'no error after the end');
+    }
   });
 
   test('connects after the end when it is asked to meanwhile, unless it is ended once more', async () => {
@@ -294,6 +399,7 @@ describe('a client whose code is loaded', () => {
       await ended;
       await settle();
       assert.equal(w.asked.length, again ? 1 : 2);
+      assert.equal(w.engine.status().state, again ? 'closed' : 'idle');
       if (again) continue;
       w.heard();
       await w.asked[1]!.arrive();
@@ -339,6 +445,19 @@ describe('a client whose code is loaded', () => {
     assert.equal(getEventListeners(asked.begun.signal, 'abort').length, 0);
     await w.clock.advance(1_000);
     assert.equal(w.clock.pending, 0);
+  });
+
+  test('has no room when half of the bytes wait, either', async () => {
+    const w = world();
+    w.publish('a', 'x'.repeat(60));
+    let hasRoom = false;
+    void w.engine.room(undefined).then(() => {
+      hasRoom = true;
+    });
+    await settle();
+    assert.equal(hasRoom, false);
+    await w.asked[0]!.arrive();
+    assert.equal(hasRoom, true);
   });
 
   test('leaves the engine what is left of the time', async () => {
