@@ -1,6 +1,7 @@
 /** The leader's part: the one real client, used by all tabs. */
 import type { IConnackPacket, IPublishPacket, ISubscriptionGrant } from 'mqtt';
 import type { FailoverClient } from '../client/client.js';
+import { isFailoverError } from '../errors.js';
 import type { FailoverEvents } from '../events.js';
 import type { HeldLock, Locks } from '../platform/page.js';
 import type { Clock, Timer } from '../platform/ports.js';
@@ -195,7 +196,7 @@ export class Hub {
     }
     const settle = (error?: Error | null, value?: unknown) => {
       // What we could not finish is the next leader's, and nobody's failure.
-      if (this.#retired) return;
+      if (this.#retired || (this.#leaving && isFailoverError(error) && error.code === 'ERR_ENDED')) return;
       this.#deps.bus.post({
         kind: 'settled',
         to: tab,

@@ -356,6 +356,17 @@ describe('the connection is handed over', () => {
     assert.deepEqual([broker.taken, other.events.names], [['0', '1', '2'], []]);
   });
 
+  test('by a leader that ends without a connection, with what the others have asked of it', async () => {
+    const { broker, tabs, clock } = await world(2);
+    const [leader, other] = tabs as [Tab, Tab];
+    broker.link = undefined;
+    for (const qos of [0, 1, 2] as const) other.publish(`${qos}`, { qos });
+    await clock.advance(10);
+    await Promise.all([leader.tab.leave(), clock.advance(1_000)]);
+    assert.deepEqual(other.settled, ['0 ERR_LINK', '1', '2']);
+    assert.deepEqual([broker.taken, other.events.names], [['1', '2'], ['uncertain']]);
+  });
+
   for (const how of ['crashes', 'ends', 'freezes'] as const) {
     test(`when the leader ${how}: nothing is lost, and there is one CONNECT at a time`, async () => {
       const { broker, tabs, clock, leaders } = await world(5);
