@@ -19,7 +19,13 @@ const PACKAGES = {
     rabbitmqctl: 'rabbitmq-server',
     ejabberdctl: 'ejabberd',
   },
-  browser: { chromium: 'chromium' },
+  browser: {
+    chromium: 'chromium',
+    mosquitto: 'mosquitto',
+    named: 'bind9',
+    nsupdate: 'bind9-dnsutils',
+    haproxy: 'haproxy',
+  },
 };
 
 /** Where Debian keeps servers; not every user's PATH has it. */
@@ -27,9 +33,8 @@ export const PATH = [process.env.PATH, '/usr/sbin'].join(delimiter);
 
 /** What is missing for `suites`: pairs of program and package. */
 export function missingPrograms(suites = Object.keys(PACKAGES)) {
-  return suites
-    .flatMap((suite) => Object.entries(PACKAGES[suite] ?? {}))
-    .filter(([program]) => !isThere(program));
+  const wanted = new Map(suites.flatMap((suite) => Object.entries(PACKAGES[suite] ?? {})));
+  return [...wanted].filter(([program]) => !isThere(program));
 }
 
 function isThere(program) {

@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 import { connect, type FailoverError, type FailoverEvents, type FailoverOptions } from '../../src/index.js';
 import { type Bind, bind } from '../support/bind.js';
 import { daemon, freePort } from '../support/daemon.js';
+import { dohProxy } from '../support/doh-proxy.js';
 import { once } from '../support/events.js';
 import { HOST } from '../support/listener.js';
 import { mosquitto } from '../support/mosquitto.js';
@@ -21,35 +22,6 @@ function subjectOf(
     discovery: { dns, allowedHosts: ['localhost', `*.${ZONE}`], ...more },
   });
   return Object.assign(client, { [Symbol.asyncDispose]: () => client.endAsync(true) });
-}
-
-/** HAProxy speaks HTTP/1.1 to `fetch` and HTTP/2 to BIND. */
-async function haproxy(backendPort: number): Promise<{ url: string } & AsyncDisposable> {
-  const port = await freePort();
-  const config = `
-global
-  maxconn 64
-defaults
-  mode http
-  timeout connect 2s
-  timeout client 10s
-  timeout server 5s
-frontend doh
-  bind ${HOST}:${port}
-  default_backend bind9
-backend bind9
-  server b1 ${HOST}:${backendPort} proto h2
-`;
-  const server = await daemon({
-    program: 'haproxy',
-    files: () => ({ 'haproxy.cfg': config }),
-    args: (directory) => ['-db', '-f', `${directory}/haproxy.cfg`],
-    port,
-  });
-  return {
-    url: `http://${HOST}:${port}/dns-query`,
-    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
-  };
 }
 
 const many = Array.from(
@@ -123,7 +95,7 @@ describe('BIND 9', () => {
   it('is asked over HTTP just as well: records, forty of them, and no such name', async () => {
     await using broker = await mosquitto();
     await using server = await world(broker.port);
-    await using proxy = await haproxy(server.dohPort);
+    await using proxy = await dohProxy(server.dohPort);
     {
       await using client = subjectOf(`mqtt+srv://${ZONE}`, { doh: proxy.url });
       await once(client, 'connect');
