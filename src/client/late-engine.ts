@@ -1,5 +1,5 @@
 /** The engine of a client in a page before its code is there: a page loads that with its first client. */
-
+import { callOut } from '../call-out.js';
 import { RetryBudget } from '../connection/retry-budget.js';
 import { Drops } from '../delivery/drops.js';
 import { Intake } from '../delivery/intake.js';
@@ -212,8 +212,8 @@ export class LateEngine implements ClientEngine {
       this.#stopLoading = undefined;
     };
     this.#deps.load().then(
-      (make) => !isOver && this.#arrived(make),
-      (cause: unknown) => !isOver && this.#failed(cause),
+      (make) => isOver || callOut(() => this.#arrived(make)),
+      (cause: unknown) => isOver || callOut(() => this.#failed(cause)),
     );
   }
 

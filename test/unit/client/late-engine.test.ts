@@ -345,6 +345,23 @@ describe('a client whose code is loaded', () => {
     assert.equal(w.page.listeners, 0);
   });
 
+  test('leaves what a listener of its error throws as uncaught as in any emitter, and asks again', async () => {
+    const w = world();
+    w.engine.connect('test');
+    w.onError(() => assert.fail('mine'));
+    const later: (() => void)[] = [];
+    const queue = mock.method(globalThis, 'queueMicrotask', (callback: () => void) => later.push(callback));
+    try {
+      await w.asked[0]!.fail();
+    } finally {
+      queue.mock.restore();
+    }
+    assert.throws(later[0]!, /mine/);
+    await w.clock.advance(2_000);
+    assert.equal(w.asked.length, 2);
+    await w.end();
+  });
+
   test('says nothing of a failure while nobody has asked for anything, and asks again when somebody does', async () => {
     const w = world();
     await w.asked[0]!.fail();
