@@ -4,7 +4,7 @@
  * The world it builds: a proxy on a free port of 127.0.0.1 that speaks HTTP/1.1 to `fetch`, and lets pages of every origin
  * read what is answered. Preflights it leaves to BIND, which refuses them.
  */
-import { daemon, freePort } from './daemon.js';
+import { haproxy } from './haproxy.js';
 import { HOST } from './listener.js';
 
 export interface DohProxy extends AsyncDisposable {
@@ -14,11 +14,8 @@ export interface DohProxy extends AsyncDisposable {
 
 /** Starts one; `backendPort` is where the DNS server listens. */
 export async function dohProxy(backendPort: number): Promise<DohProxy> {
-  const port = await freePort();
-  const config = `
-global
-  maxconn 64
-defaults
+  const proxy = await haproxy(
+    (port) => `defaults
   mode http
   timeout connect 2s
   timeout client 10s
@@ -29,15 +26,10 @@ frontend doh
   default_backend bind9
 backend bind9
   server b1 ${HOST}:${backendPort} proto h2
-`;
-  const server = await daemon({
-    program: 'haproxy',
-    files: () => ({ 'haproxy.cfg': config }),
-    args: (directory) => ['-db', '-f', `${directory}/haproxy.cfg`],
-    port,
-  });
+`,
+  );
   return {
-    url: `http://${HOST}:${port}/dns-query`,
-    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+    url: `http://${HOST}:${proxy.port}/dns-query`,
+    [Symbol.asyncDispose]: () => proxy[Symbol.asyncDispose](),
   };
 }

@@ -3,17 +3,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { connectAsync, type FailoverEvents } from '../../src/index.js';
-import { daemon, freePort } from '../support/daemon.js';
 import { once, until } from '../support/events.js';
+import { haproxy } from '../support/haproxy.js';
 import { HOST } from '../support/listener.js';
 import { type Mosquitto, mosquittos } from '../support/mosquitto.js';
 
-async function haproxy(backendPort: number): Promise<{ url: string } & AsyncDisposable> {
-  const port = await freePort();
-  const config = `
-global
-  maxconn 64
-defaults
+const balancerBefore = (backendPort: number) =>
+  haproxy(
+    (port) => `defaults
   mode tcp
   timeout connect 1s
   timeout client 60s
@@ -21,26 +18,16 @@ defaults
 listen mqtt
   bind ${HOST}:${port}
   server node ${HOST}:${backendPort}
-`;
-  const server = await daemon({
-    program: 'haproxy',
-    files: () => ({ 'haproxy.cfg': config }),
-    args: (directory) => ['-db', '-f', `${directory}/haproxy.cfg`],
-    port,
-  });
-  return {
-    url: `mqtt://${HOST}:${port}`,
-    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
-  };
-}
+`,
+  );
 
 describe('a balancer as the last tier', () => {
   it('takes the client when it can reach no node, and gives it back when it can', async () => {
     await using brokers = await mosquittos(3);
     const [a, b, behind] = brokers as Mosquitto[] as [Mosquitto, Mosquitto, Mosquitto];
-    await using balancer = await haproxy(behind.port);
+    await using balancer = await balancerBefore(behind.port);
     const client = await connectAsync(
-      [a.url, b.url, { id: 'balancer', url: balancer.url, priority: 9, weight: 100 }],
+      [a.url, b.url, { id: 'balancer', url: `mqtt://${HOST}:${balancer.port}`, priority: 9, weight: 100 }],
       {
         clientId: 'pump-17',
         protocolVersion: 5,

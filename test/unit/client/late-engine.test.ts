@@ -110,6 +110,18 @@ function world({ make, given = {} }: { make?: () => ClientEngine; given?: Failov
   };
 }
 
+/** What `act` leaves to a microtask of its own, such as to throw what the application has thrown. */
+async function callbacksOf(act: () => Promise<void>): Promise<(() => void)[]> {
+  const later: (() => void)[] = [];
+  const queue = mock.method(globalThis, 'queueMicrotask', (callback: () => void) => later.push(callback));
+  try {
+    await act();
+  } finally {
+    queue.mock.restore();
+  }
+  return later;
+}
+
 describe('a client whose code is loaded', () => {
   test('asks for it at once, is idle meanwhile, and hands everything over in order', async () => {
     const w = world();
@@ -182,13 +194,7 @@ describe('a client whose code is loaded', () => {
         }) as unknown as ClientEngine,
     });
     for (const topic of ['a', 'b']) w.publish(topic);
-    const later: (() => void)[] = [];
-    const queue = mock.method(globalThis, 'queueMicrotask', (callback: () => void) => later.push(callback));
-    try {
-      await w.asked[0]!.arrive();
-    } finally {
-      queue.mock.restore();
-    }
+    const later = await callbacksOf(() => w.asked[0]!.arrive());
     assert.deepEqual(order, ['a', 'b', 'late']);
     assert.equal(later.length, 3);
     assert.throws(later[0]!, /listener/, 'what throws stops nothing, and is as uncaught as ever');
@@ -349,13 +355,7 @@ describe('a client whose code is loaded', () => {
     const w = world();
     w.engine.connect('test');
     w.onError(() => assert.fail('mine'));
-    const later: (() => void)[] = [];
-    const queue = mock.method(globalThis, 'queueMicrotask', (callback: () => void) => later.push(callback));
-    try {
-      await w.asked[0]!.fail();
-    } finally {
-      queue.mock.restore();
-    }
+    const later = await callbacksOf(() => w.asked[0]!.fail());
     assert.throws(later[0]!, /mine/);
     await w.clock.advance(2_000);
     assert.equal(w.asked.length, 2);
