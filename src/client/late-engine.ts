@@ -68,7 +68,7 @@ export class LateEngine implements ClientEngine {
   }
 
   idleStream(): SessionStream {
-    return new SessionStream(undefined, '', this.#clock, { received: () => {}, closed: () => {} });
+    return SessionStream.idle(this.#clock);
   }
 
   connect(reason: string): void {

@@ -39,7 +39,12 @@ export class SessionStream extends EventEmitter<'close' | 'drain' | 'error'> {
   /** Whether MQTT.js still works on bytes it got, as a handler of the application takes its time. */
   busy = false;
 
-  /** @param transport - Left out for the stream of a client that has not connected yet: it leads nowhere. */
+  /** The stream of a client that has not connected yet: it leads nowhere. */
+  static idle(clock: Clock): SessionStream {
+    return new SessionStream(undefined, '', clock, { received: () => {}, closed: () => {} });
+  }
+
+  /** @param transport - Left out for a stream that leads nowhere. */
   constructor(transport: Transport | undefined, url: string, clock: Clock, observer: StreamObserver) {
     super();
     this.url = url;

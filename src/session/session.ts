@@ -89,7 +89,7 @@ export class Session {
 
   /** A stream that leads nowhere, for a client that has not connected yet. */
   idleStream(): SessionStream {
-    return new SessionStream(undefined, '', this.#clock, { received: () => {}, closed: () => {} });
+    return SessionStream.idle(this.#clock);
   }
 
   /** Sends CONNECT over `dialed` and reports to `listener` what becomes of it. */

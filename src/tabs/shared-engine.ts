@@ -39,7 +39,7 @@ export class SharedEngine implements ClientEngine {
   }
 
   idleStream(): SessionStream {
-    return new SessionStream(undefined, '', this.#deps.clock, { received: () => {}, closed: () => {} });
+    return SessionStream.idle(this.#deps.clock);
   }
 
   get #relay(): Relay {
